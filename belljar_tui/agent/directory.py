@@ -1,0 +1,76 @@
+"""Which dependency an endpoint belongs to, and which endpoints a dependency has. No I/O.
+
+Names come from the resolver (and the hosts file). An address belongs to the first name that resolved to it for as long
+as that name still does; a second name on the same address falls together with the first.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from belljar_tui.core.model import Dependency, Endpoint, Protocol
+
+_LOOPBACK = {"127.0.0.1": "localhost", "::1": "localhost"}
+
+
+class Directory:
+    def __init__(self) -> None:
+        self._name_of: dict[str, str] = dict(_LOOPBACK)
+        self._addresses_of: dict[str, tuple[str, ...]] = {"localhost": tuple(_LOOPBACK)}
+        self._seen: dict[Dependency, set[Endpoint]] = {}
+
+    @property
+    def seen(self) -> Iterable[Dependency]:
+        """Dependencies that were called, in the order first called."""
+        return self._seen.keys()
+
+    def is_known(self, endpoint: Endpoint) -> bool:
+        """Whether a call to `endpoint` was noted before."""
+        return endpoint in self._seen.get(self.dependency_of(endpoint), ())
+
+    def dependency_of(self, endpoint: Endpoint) -> Dependency:
+        """By name where one is known, else by raw address."""
+        host = self._name_of.get(endpoint.address, endpoint.address)
+        return Dependency(endpoint.protocol, host, endpoint.port)
+
+    def note(self, endpoint: Endpoint) -> Dependency:
+        """A call to `endpoint` was seen."""
+        dependency = self.dependency_of(endpoint)
+        self._seen.setdefault(dependency, set()).add(endpoint)
+        return dependency
+
+    def learn(self, name: str, addresses: Iterable[str]) -> None:
+        """`name` resolved to `addresses` (A and AAAA answers come apart, so they add up per family)."""
+        fresh = tuple(addresses)
+        families = {":" in address for address in fresh}
+        kept = tuple(a for a in self._addresses_of.get(name, ()) if (":" in a) not in families)
+        for stale in set(self._addresses_of.get(name, ())) - {*kept, *fresh}:
+            if self._name_of.get(stale) == name and not self._is_called(stale):
+                del self._name_of[stale]
+        self._addresses_of[name] = kept + fresh
+        for address in fresh:
+            self._name_of.setdefault(address, name)
+
+    def endpoints_of(self, dependency: Dependency) -> set[Endpoint]:
+        """Every endpoint to enforce for `dependency`: those called, and those its name resolves to."""
+        if dependency.protocol in (Protocol.DNS, Protocol.UNIX):
+            return set()
+        found = set(self._seen.get(dependency, ()))
+        addresses = self._addresses_of.get(dependency.host, ())
+        if not addresses and _is_address(dependency.host):
+            addresses = (dependency.host,)
+        owned = (a for a in addresses if self._name_of.get(a, dependency.host) == dependency.host)
+        found.update(Endpoint(address, dependency.protocol, dependency.port) for address in owned)
+        return found
+
+    def _is_called(self, address: str) -> bool:
+        return any(e.address == address for endpoints in self._seen.values() for e in endpoints)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

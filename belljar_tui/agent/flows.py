@@ -1,0 +1,74 @@
+"""New open flows, from a kernel log group. Layout: linux/netfilter/nfnetlink_log.h."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections.abc import Callable
+
+from belljar_tui.agent.netlink import (
+    ACK,
+    NLMSG_ERROR,
+    Message,
+    NetlinkError,
+    attribute,
+    by_kind,
+    error_of,
+    messages,
+    open_socket,
+    pack,
+)
+from belljar_tui.agent.packets import Flow, parse
+
+_SUBSYSTEM = 4
+_PACKET, _CONFIG = 0, 1
+_COPIED = 64
+_AT_ONCE = 64
+
+
+class FlowLog:
+    """Reads one log group. Raises NetlinkError from `start` when this kernel has none."""
+
+    def __init__(self, group: int, on_flow: Callable[[Flow], None], on_lost: Callable[[int], None]) -> None:
+        self._group = group
+        self._on_flow = on_flow
+        self._on_lost = on_lost
+        self._socket = open_socket(8 << 20)
+
+    def start(self) -> None:
+        """Bind the group; from now on new flows come to `on_flow`, in the running event loop."""
+        self._configure(attribute(1, b"\1"))
+        self._configure(attribute(2, struct.pack(">IBx", _COPIED, 2)))
+        self._socket.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read)
+
+    def close(self) -> None:
+        if not self._socket.getblocking():
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+
+    def _configure(self, body: bytes) -> None:
+        message = Message(_SUBSYSTEM << 8 | _CONFIG, body, ACK, socket.AF_UNSPEC, self._group)
+        self._socket.send(pack(message, 1))
+        for kind, _, payload in messages(self._socket.recv(1 << 16)):
+            if kind == NLMSG_ERROR and error_of(payload):
+                raise NetlinkError(error_of(payload))
+
+    def _read(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                data = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self._on_lost(1)  # the kernel says only *that* it dropped some, not how many
+                continue
+            for kind, _sequence, payload in messages(data):
+                packet = by_kind(payload[4:]).get(9) if kind == _SUBSYSTEM << 8 | _PACKET else None
+                flow = parse(packet) if packet is not None else None
+                if flow is not None:
+                    self._on_flow(flow)

@@ -1,0 +1,232 @@
+"""The agent: PID 1 of the jar. Messages come in on stdin, events go out on stdout, one JSON object a line.
+
+It starts the service only behind a proven seal, and when it ends, however it ends, the kernel ends the service with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from belljar_tui.agent import mounts
+from belljar_tui.agent.directory import Directory
+from belljar_tui.agent.enforcer import Enforcer
+from belljar_tui.agent.flows import FlowLog
+from belljar_tui.agent.names import NameServer
+from belljar_tui.agent.netlink import Netfilter, NetlinkError
+from belljar_tui.agent.network import default_route_appears, raise_loopback
+from belljar_tui.agent.observer import Observer
+from belljar_tui.agent.output import EventWriter
+from belljar_tui.agent.probes import HealthLoop
+from belljar_tui.agent.processes import ProcessTable
+from belljar_tui.agent.proof import prove
+from belljar_tui.agent.queue import CallQueue
+from belljar_tui.agent.ruleset import AGENT_MARK, LOG_GROUP, QUEUE, Ruleset
+from belljar_tui.agent.service import Identity, Spawner
+from belljar_tui.agent.sockets import SocketTable
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health
+from belljar_tui.wire import messages as msg
+
+_FLUSH_S = 0.05
+_COUNT_S = 0.5
+_AUDIT_EVERY = 20
+"""Counting rounds between two self-audits (10 s)."""
+
+
+class Agent:
+    """One jar's agent, from the Prepare message to its end."""
+
+    def __init__(self, prepare: msg.Prepare, writer: EventWriter) -> None:
+        self._prepare = prepare
+        self._writer = writer
+        self._emit = writer.emit
+        self._sockets = SocketTable()
+        self._processes = ProcessTable()
+        self._directory = Directory()
+        self._service: int | None = None
+        self._ended: asyncio.Future[int] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._output = os.open(prepare.log_path or "/dev/null", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def now(self) -> float:
+        """Seconds since the session started (one monotonic clock for the whole machine)."""
+        return time.monotonic() - self._prepare.clock_zero
+
+    async def start(self) -> None:
+        """Seal, prove, then start the service. Raises OSError when the kernel refuses."""
+        prepare = self._prepare
+        self._names = NameServer(
+            [_address_and_port(text) for text in prepare.nameservers],
+            AGENT_MARK,
+            self._on_resolved,
+            lambda: self._enforcer.mode_of(NAME_SERVICE),
+            lambda mode, peer: self._observer.on_query_blocked(mode, peer),
+        )
+        port = await self._names.start()
+        self._ruleset = Ruleset(Netfilter(), port, prepare.forwarded)
+        self._ruleset.create()
+        self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now)
+        self._observer = Observer(
+            self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
+        )
+        self._watch_calls()
+        self._emit(await prove(self._ruleset, self.now))
+        for address, name in mounts.hosts().items():
+            self._enforcer.learn(name, [address])
+        self._enforcer.want(prepare.wanted)
+        await default_route_appears(prepare.wait_for_network_s)
+        self._spawner = Spawner(Identity(prepare.user, prepare.group), prepare.environment, prepare.directory)
+        self._start_service()
+        self._tasks = [asyncio.create_task(self._flush()), asyncio.create_task(self._count())]
+        if prepare.health.checks:
+            loop = HealthLoop(prepare.health, AGENT_MARK, self._on_health, self._spawner.run_check)
+            self._tasks.append(asyncio.create_task(loop.run()))
+
+    def take(self, message: msg.AnyMessage) -> None:
+        """Carry out a message that came after Prepare."""
+        if isinstance(message, msg.Want):
+            self._enforcer.want(message.wanted)
+
+    async def finish(self, grace_s: float) -> None:
+        """End the service: SIGTERM, and what is still there after `grace_s` dies with us."""
+        for task in self._tasks:
+            task.cancel()
+        if self._service is None or self._ended is None or self._ended.done():
+            return
+        os.kill(self._service, signal.SIGTERM)
+        await asyncio.wait([self._ended], timeout=grace_s)
+
+    def _start_service(self) -> None:
+        command = list(self._prepare.service)
+        if not command:
+            return
+        self._service, self._ended = self._spawner.start(command, self._output)
+        self._emit(ev.ServiceStarted(at=self.now(), pid=self._service, command=command))
+        self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
+
+    def _on_exit(self, code: int) -> None:
+        self._observer.count()
+        self._emit(ev.ServiceExited(at=self.now(), code=code))
+
+    def _watch_calls(self) -> None:
+        """Open the queue and the log; what this kernel lacks is said, and the counts stay exact."""
+        queue, log = self._ruleset.queue, self._ruleset.logs
+        if queue != "none":
+            try:
+                CallQueue(QUEUE, self._observer.on_held, lambda n: self._on_lost("queue", n)).start()
+            except NetlinkError:
+                queue = "none"
+        if log:
+            try:
+                FlowLog(LOG_GROUP, self._observer.on_flow, lambda n: self._on_lost("log", n)).start()
+            except NetlinkError:
+                log = False
+        can_destroy = self._sockets.can_destroy()
+        self._emit(ev.AgentStarted(at=self.now(), queue=queue, log=log, destroy=can_destroy))
+
+    def _destroy(self, endpoints: list[Endpoint]) -> int:
+        return self._sockets.destroy_all(endpoints, AGENT_MARK) if self._sockets.can_destroy() else 0
+
+    def _on_resolved(self, name: str, addresses: list[str], detail: str) -> None:
+        self._enforcer.learn(name, addresses)
+        self._emit(ev.NameResolved(at=self.now(), name=name, addresses=addresses, detail=detail))
+
+    def _on_health(self, health: Health, check: str, detail: str) -> None:
+        self._emit(ev.HealthChanged(at=self.now(), health=health, check=check, detail=detail))
+
+    def _on_lost(self, source: str, count: int) -> None:
+        self._emit(ev.EventsLost(at=self.now(), source=source, count=count))
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_S)
+            self._observer.flush()
+
+    async def _count(self) -> None:
+        rounds = 0
+        while True:
+            self._see_processes()
+            self._observer.count()
+            rounds += 1
+            if rounds % _AUDIT_EVERY == 0:
+                self._enforcer.audit()
+            await asyncio.sleep(_COUNT_S)
+
+    def _see_processes(self) -> None:
+        fresh, gone = self._processes.scan()
+        for process in fresh:
+            self._emit(
+                ev.ProcessSeen(
+                    at=self.now(),
+                    pid=process.pid,
+                    parent=process.parent,
+                    name=process.name,
+                    command=process.command,
+                )
+            )
+        for pid in gone:
+            self._emit(ev.ProcessGone(at=self.now(), pid=pid))
+
+
+def _address_and_port(text: str) -> tuple[str, int]:
+    address, _, port = text.partition("#")
+    return address, int(port or 53)
+
+
+async def _lines() -> AsyncIterator[bytes]:
+    """Lines of stdin. The end of it is the end of whoever told us what to do."""
+    reader = asyncio.StreamReader(limit=16 << 20)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield line
+
+
+async def _serve() -> int:
+    lines = _lines()
+    first = await anext(lines, b"")
+    if not first:
+        return 0
+    prepare = msg.decode(first)
+    if not isinstance(prepare, msg.Prepare):
+        raise SystemExit("the first message must be prepare")
+    writer = EventWriter(sys.stdout.fileno(), lambda: time.monotonic() - prepare.clock_zero)
+    mounts.mask_file_system(prepare.search)
+    raise_loopback()
+    mounts.open_low_ports()
+    mounts.freeze_settings()
+    agent = Agent(prepare, writer)
+    await agent.start()
+    async for line in lines:
+        message = msg.decode(line)
+        if isinstance(message, msg.Finish):
+            await agent.finish(message.grace_s)
+            break
+        agent.take(message)
+    writer.drain()
+    return 0
+
+
+def main() -> None:
+    """Run until stdin ends. Exit code 4 and one line on stderr when the jar could not be sealed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: nobody of our uid may look into us
+    try:
+        code = asyncio.run(_serve())
+    except (OSError, msgspec.MsgspecError) as error:
+        sys.stderr.write(f"belljar agent: {error}\n")
+        code = 4
+    sys.stderr.flush()
+    os._exit(code)  # as PID 1: whatever is left of the service goes with us
+
+
+if __name__ == "__main__":
+    main()

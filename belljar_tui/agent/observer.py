@@ -1,0 +1,153 @@
+"""Turns held and logged calls into events: who called what, and how often a cut was met.
+
+Counts are the kernel's. What was held says *who*; what the counters show beyond that is said too, without a process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from belljar_tui.agent.enforcer import Enforcer
+from belljar_tui.agent.packets import Flow
+from belljar_tui.agent.processes import ProcessTable
+from belljar_tui.agent.sockets import SocketTable
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who made a call; pid None when nobody could say."""
+
+    pid: int | None
+    process: str | None
+
+
+NOBODY = Caller(None, None)
+
+
+class Observer:
+    def __init__(
+        self,
+        enforcer: Enforcer,
+        sockets: SocketTable,
+        processes: ProcessTable,
+        forwarded: frozenset[int],
+        emit: Callable[[ev.AnyEvent], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._enforcer = enforcer
+        self._sockets = sockets
+        self._processes = processes
+        self._forwarded = forwarded
+        self._emit = emit
+        self._now = now
+        self._held: Counter[tuple[Dependency, Mode, Caller]] = Counter()
+        """Held since the last flush."""
+        self._attributed: Counter[Dependency] = Counter()
+        """Blocked calls said of each dependency since the start."""
+        self._was_open: dict[Dependency, int] = {}
+        self._said: dict[Dependency, ev.TrafficCounted] = {}
+        self._known: set[tuple[Dependency, Endpoint | None, int | None]] = set()
+        self.recent: list[Flow] = []
+        """Flows held since last asked; the proof of the seal looks here."""
+
+    def on_held(self, flow: Flow) -> None:
+        """A call to a cut waits in the kernel: find its process, and its element if it has none yet."""
+        caller = self._caller(flow)
+        dependency = self._enforcer.note(flow.endpoint)
+        self._see(dependency, flow.endpoint, caller)
+        mode = self._enforcer.mode_of(str(dependency))
+        if mode is not None:
+            self._held[dependency, mode, caller] += 1
+
+    def on_flow(self, flow: Flow) -> None:
+        """A new open flow. A call to a port of our own is internal, not a dependency."""
+        if self._is_internal(flow.endpoint):
+            return
+        dependency = self._enforcer.note(flow.endpoint)
+        self._see(dependency, flow.endpoint, self._caller(flow))
+
+    def on_query_blocked(self, mode: Mode, peer: tuple[str, int]) -> None:
+        """Name service is cut and a query came."""
+        dependency = Dependency.parse(NAME_SERVICE)
+        owner = self._sockets.find(Protocol.UDP, peer, ("127.0.0.53", 53))
+        caller = self._named(owner.inode) if owner is not None else NOBODY
+        self._see(dependency, None, caller)
+        self._held[dependency, mode, caller] += 1
+
+    def flush(self) -> None:
+        """Say what was held since the last flush."""
+        held, self._held = self._held, Counter()
+        for (dependency, mode, caller), count in held.items():
+            self._attributed[dependency] += count
+            self._say_blocked(dependency, mode, caller, count)
+
+    def count(self) -> None:
+        """Read the kernel's counters: traffic of what is open, and blocked calls that nobody was named for."""
+        self.flush()
+        for dependency, (verdict, counts) in self._enforcer.counts().items():
+            calls = counts.calls.packets
+            blocked = self._attributed[dependency]
+            if verdict is None:
+                self._was_open[dependency] = calls - blocked
+                self._say_traffic(dependency, calls - blocked, counts.packets.packets, counts.packets.bytes)
+                continue
+            missing = calls - self._was_open.get(dependency, 0) - blocked
+            if missing > 0:
+                self._attributed[dependency] += missing
+                self._say_blocked(dependency, verdict, NOBODY, missing)
+
+    def _say_traffic(self, dependency: Dependency, calls: int, packets: int, size: int) -> None:
+        said = self._said.get(dependency)
+        if said is not None and (said.calls, said.packets) == (calls, packets):
+            if said.at < 0:
+                return
+            # one event at rest, so that a rate falls back to nothing
+            self._said[dependency] = msgspec.structs.replace(said, at=-1.0)
+        event = ev.TrafficCounted(at=self._now(), dependency=str(dependency), calls=calls, packets=packets, bytes=size)
+        if said is None or (said.calls, said.packets) != (calls, packets):
+            self._said[dependency] = event
+        self._emit(event)
+
+    def _say_blocked(self, dependency: Dependency, mode: Mode, caller: Caller, count: int) -> None:
+        self._emit(
+            ev.CallBlocked(
+                at=self._now(),
+                dependency=str(dependency),
+                mode=mode,
+                pid=caller.pid,
+                process=caller.process,
+                count=count,
+            )
+        )
+
+    def _see(self, dependency: Dependency, endpoint: Endpoint | None, caller: Caller) -> None:
+        key = (dependency, endpoint, caller.pid)
+        if key in self._known:
+            return
+        self._known.add(key)
+        where = str(endpoint) if endpoint is not None else ""
+        self._emit(
+            ev.DependencySeen(
+                at=self._now(), dependency=str(dependency), endpoint=where, pid=caller.pid, process=caller.process
+            )
+        )
+
+    def _caller(self, flow: Flow) -> Caller:
+        target = flow.endpoint
+        owner = self._sockets.find(target.protocol, (flow.source, flow.source_port), (target.address, target.port))
+        return self._named(owner.inode) if owner is not None else NOBODY
+
+    def _named(self, inode: int) -> Caller:
+        process = self._processes.owner(inode)
+        return Caller(process.pid, process.name) if process is not None else NOBODY
+
+    def _is_internal(self, endpoint: Endpoint) -> bool:
+        if not endpoint.address.startswith("127.") and endpoint.address != "::1":
+            return False
+        if endpoint.protocol is Protocol.TCP and endpoint.port in self._forwarded:
+            return False
+        return (endpoint.protocol, endpoint.port) in self._sockets.listeners()

@@ -1,0 +1,43 @@
+"""Read the addresses of a captured packet: enough of IP, TCP and UDP to name a flow."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import msgspec
+
+from belljar_tui.core.model import Endpoint, Protocol
+
+_TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """A call as seen on the wire: where it comes from in the jar, and where it goes."""
+
+    source: str
+    source_port: int
+    """0 where the protocol has no ports."""
+    endpoint: Endpoint
+
+
+def parse(packet: memoryview) -> Flow | None:
+    """The flow of an IPv4 or IPv6 packet; None when it is neither, torn, or of a protocol we do not follow."""
+    if len(packet) < 20:
+        return None
+    if packet[0] >> 4 == 4:
+        return _flow(socket.AF_INET, packet[9], packet[12:16], packet[16:20], packet[(packet[0] & 15) * 4 :])
+    if packet[0] >> 4 == 6 and len(packet) >= 40:
+        return _flow(socket.AF_INET6, packet[6], packet[8:24], packet[24:40], packet[40:])
+    return None
+
+
+def _flow(family: int, number: int, source: memoryview, target: memoryview, rest: memoryview) -> Flow | None:
+    from_address, to_address = socket.inet_ntop(family, source), socket.inet_ntop(family, target)
+    if number in (_ICMP, _ICMP6):
+        return Flow(from_address, 0, Endpoint(to_address, Protocol.ICMP, 0))
+    if number not in (_TCP, _UDP) or len(rest) < 4:
+        return None
+    from_port, to_port = struct.unpack_from(">HH", rest)
+    protocol = Protocol.TCP if number == _TCP else Protocol.UDP
+    return Flow(from_address, from_port, Endpoint(to_address, protocol, to_port))

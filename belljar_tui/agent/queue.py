@@ -1,0 +1,95 @@
+"""Calls that met a cut, held by the kernel until somebody has looked at them.
+
+While the packet waits the calling socket still exists, so its process can be found. Then it is let go, always with
+`accept`: the decision is made by the `enforce` chain behind us, never here. Layout: linux/netfilter/nfnetlink_queue.h.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections.abc import Callable
+
+from belljar_tui.agent.netlink import (
+    ACK,
+    NLMSG_ERROR,
+    Message,
+    NetlinkError,
+    attribute,
+    be32,
+    by_kind,
+    error_of,
+    messages,
+    open_socket,
+    pack,
+)
+from belljar_tui.agent.packets import Flow, parse
+
+_SUBSYSTEM = 3
+_PACKET, _VERDICT, _CONFIG = 0, 1, 2
+_CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = 1, 2, 3, 4, 5
+_FAIL_OPEN = 1
+_COPIED = 64
+_LENGTH = 8192
+_AT_ONCE = 64
+_ACCEPT = 1
+
+
+class CallQueue:
+    """Reads one queue. Raises NetlinkError from `start` when this kernel has no queue."""
+
+    def __init__(self, number: int, on_call: Callable[[Flow], None], on_lost: Callable[[int], None]) -> None:
+        self._number = number
+        self._on_call = on_call
+        self._on_lost = on_lost
+        self._socket = open_socket(8 << 20)
+
+    def start(self) -> None:
+        """Bind the queue; from now on held calls come to `on_call`, in the running event loop."""
+        self._configure(attribute(_CFG_CMD, struct.pack(">BxH", 1, 0)))
+        self._configure(attribute(_CFG_PARAMS, struct.pack(">IB", _COPIED, 2)) + be32(_CFG_MAXLEN, _LENGTH))
+        self._configure(be32(_CFG_FLAGS, _FAIL_OPEN) + be32(_CFG_MASK, _FAIL_OPEN))
+        self._socket.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read)
+
+    def close(self) -> None:
+        if not self._socket.getblocking():
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+
+    def _configure(self, body: bytes) -> None:
+        message = Message(_SUBSYSTEM << 8 | _CONFIG, body, ACK, socket.AF_UNSPEC, self._number)
+        self._socket.send(pack(message, 1))
+        for kind, _, payload in messages(self._socket.recv(1 << 16)):
+            if kind == NLMSG_ERROR and error_of(payload):
+                raise NetlinkError(error_of(payload))
+
+    def _read(self) -> None:
+        """Some held packets; the loop gets its turn between."""
+        for _ in range(_AT_ONCE):
+            try:
+                data = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self._on_lost(1)
+                continue
+            for kind, _sequence, payload in messages(data):
+                if kind == _SUBSYSTEM << 8 | _PACKET:
+                    self._look(payload)
+
+    def _look(self, payload: memoryview) -> None:
+        fields = by_kind(payload[4:])
+        number: int = struct.unpack_from(">I", fields[1])[0]
+        try:
+            packet = fields.get(10)
+            flow = parse(packet) if packet is not None else None
+            if flow is not None:
+                self._on_call(flow)
+        finally:  # whatever went wrong in looking, a packet is never kept
+            body = attribute(2, struct.pack(">II", _ACCEPT, number))
+            self._socket.send(pack(Message(_SUBSYSTEM << 8 | _VERDICT, body, 0, 0, self._number), 0))

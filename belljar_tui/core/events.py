@@ -1,0 +1,219 @@
+"""Everything that happens. Past tense; on the wire and in the journal each is one JSON object with the tag
+`event` (snake case) and `at` (seconds since the session started)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from belljar_tui.core.model import Health, Mode, Seal
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=_snake):
+    """The common head of every event."""
+
+    at: float
+    """Seconds since the session started."""
+
+
+class SessionStarted(Event, frozen=True, kw_only=True):
+    name: str
+    """What the screen calls the session, e.g. `checkout`."""
+    jar: str
+    """`namespaces`, `docker` or `lab`."""
+    command: list[str]
+    """The service's command line."""
+    checks: list[str] = []
+    """Health checks as written."""
+    started: str = ""
+    """Wall clock, ISO 8601 with zone."""
+    version: str = ""
+    """BellJar's version."""
+
+
+class AgentStarted(Event, frozen=True, kw_only=True):
+    """What enforcement and observation this kernel gave the agent."""
+
+    queue: str
+    """`native` or `xtables`: blocked calls are held and attributed; `none`: they are only counted."""
+    log: bool
+    """Open flows are seen through a log group."""
+    destroy: bool
+    """Established sockets can be destroyed."""
+
+
+class SealProven(Event, frozen=True, kw_only=True):
+    """The proof of the seal: a probe that must be blocked was, and was counted; one that must pass did."""
+
+    ok: bool
+    detail: str
+
+
+class ServiceStarted(Event, frozen=True, kw_only=True):
+    pid: int
+    """As seen inside the jar."""
+    command: list[str]
+
+
+class ServiceExited(Event, frozen=True, kw_only=True):
+    code: int
+    """Exit code; negative is a signal's number."""
+
+
+class ProcessSeen(Event, frozen=True, kw_only=True):
+    pid: int
+    parent: int
+    name: str
+    """Short name, e.g. `web`."""
+    command: str
+    """Command line, one string."""
+
+
+class ProcessGone(Event, frozen=True, kw_only=True):
+    pid: int
+
+
+class DependencySeen(Event, frozen=True, kw_only=True):
+    """A dependency, or a new endpoint or caller of it, was seen for the first time."""
+
+    dependency: str
+    endpoint: str
+    """`tcp 10.77.0.5:5432`; empty for name service."""
+    pid: int | None = None
+    process: str | None = None
+
+
+class NameResolved(Event, frozen=True, kw_only=True):
+    name: str
+    addresses: list[str]
+    """Empty when the name has none."""
+    detail: str = ""
+    """The answer's code when it was not NOERROR, e.g. `NXDOMAIN`, or `timeout`."""
+
+
+class CallBlocked(Event, frozen=True, kw_only=True):
+    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter."""
+
+    dependency: str
+    mode: Mode
+    pid: int | None
+    """None: counted by the kernel but not held, so not attributed."""
+    process: str | None
+    count: int
+
+
+class TrafficCounted(Event, frozen=True, kw_only=True):
+    """Totals for an open dependency since the session started, from the kernel's counters (outgoing)."""
+
+    dependency: str
+    calls: int
+    packets: int
+    bytes: int
+
+
+class CutApplied(Event, frozen=True, kw_only=True):
+    """The kernel has the cut (read back, not assumed)."""
+
+    dependency: str
+    mode: Mode
+    by: str = "user"
+    """`user`: asked for by itself; `seal`: fell under the vacuum seal."""
+
+
+class CutRestored(Event, frozen=True, kw_only=True):
+    dependency: str
+
+
+class SealChanged(Event, frozen=True, kw_only=True):
+    seal: Seal
+    mode: Mode = Mode.REFUSE
+
+
+class HealthChanged(Event, frozen=True, kw_only=True):
+    health: Health
+    check: str
+    """The check that decided, as written."""
+    detail: str
+    """The check's own words, e.g. `503 auth.lab: connection refused`."""
+
+
+class EventsLost(Event, frozen=True, kw_only=True):
+    """Something could not be observed. Never silent."""
+
+    source: str
+    """`queue`, `log` or `audit`."""
+    count: int
+
+
+class AuditFailed(Event, frozen=True, kw_only=True):
+    """The kernel's elements differ from the wanted state."""
+
+    detail: str
+
+
+class CommandRejected(Event, frozen=True, kw_only=True):
+    command: str
+    """The line or command as given."""
+    reason: str
+
+
+class NoteAdded(Event, frozen=True, kw_only=True):
+    text: str
+    dependency: str | None = None
+
+
+class ProfileSaved(Event, frozen=True, kw_only=True):
+    path: str
+
+
+class SessionEnded(Event, frozen=True, kw_only=True):
+    reason: str
+
+
+AnyEvent = (
+    SessionStarted
+    | AgentStarted
+    | SealProven
+    | ServiceStarted
+    | ServiceExited
+    | ProcessSeen
+    | ProcessGone
+    | DependencySeen
+    | NameResolved
+    | CallBlocked
+    | TrafficCounted
+    | CutApplied
+    | CutRestored
+    | SealChanged
+    | HealthChanged
+    | EventsLost
+    | AuditFailed
+    | CommandRejected
+    | NoteAdded
+    | ProfileSaved
+    | SessionEnded
+)
+
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: AnyEvent) -> bytes:
+    """One JSON object without a line end."""
+    return _encoder.encode(event)
+
+
+def decode(line: bytes | str) -> AnyEvent:
+    """Raises msgspec.ValidationError or msgspec.DecodeError when `line` is not an event."""
+    return _decoder.decode(line)
+
+
+def to_builtins(event: AnyEvent) -> dict[str, Any]:
+    """The event as plain dict, as it stands in the journal."""
+    built: dict[str, Any] = msgspec.to_builtins(event)
+    return built

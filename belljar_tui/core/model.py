@@ -1,0 +1,162 @@
+"""The words of the design as types: dependency ids, endpoints, verdicts, and the whole wanted state."""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from typing import Self
+
+import msgspec
+
+from belljar_tui.errors import BadDependencyId
+
+
+class Protocol(StrEnum):
+    """How the service reaches a dependency. `DNS` is name service as a whole."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    ICMP = "icmp"
+    UNIX = "unix"
+    DNS = "dns"
+
+
+class Mode(StrEnum):
+    """How a cut fails, as its caller meets it."""
+
+    REFUSE = "refuse"
+    """At once: TCP reset, ICMP port unreachable for the rest; established flows are destroyed."""
+    BLACKHOLE = "blackhole"
+    """Silence: packets are dropped, on new and on established flows."""
+
+
+class Seal(StrEnum):
+    """What happens to a dependency nobody has decided about."""
+
+    OPEN = "open"
+    VACUUM = "vacuum"
+
+
+class Health(StrEnum):
+    """The service's health from all checks."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+NAME_SERVICE = "dns:"
+"""The id of name service as a whole. The vacuum seal leaves it open unless it is cut by itself:
+without names nobody could say *what* was blocked."""
+
+
+class Dependency(msgspec.Struct, frozen=True, order=True):
+    """A remote end the service calls. `str()` gives the id, `parse` reads one."""
+
+    protocol: Protocol
+    host: str
+    """A name or a raw address, lower case; a path for `unix`; empty for `dns`."""
+    port: int = 0
+    """0 where the protocol has no ports."""
+
+    def __str__(self) -> str:
+        match self.protocol:
+            case Protocol.DNS:
+                return NAME_SERVICE
+            case Protocol.UNIX:
+                return f"unix:{self.host}"
+            case Protocol.ICMP:
+                return f"icmp://{_bracketed(self.host)}"
+            case Protocol.TCP | Protocol.UDP:
+                return f"{self.protocol}://{_bracketed(self.host)}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an id such as `tcp://orders-db:5432`, `icmp://gw`, `unix:/run/docker.sock` or `dns:`.
+
+        Raises:
+            BadDependencyId: the text is not an id; the message says what one looks like.
+        """
+        if text == NAME_SERVICE:
+            return cls(Protocol.DNS, "")
+        if text.startswith("unix:/"):
+            return cls(Protocol.UNIX, text.removeprefix("unix:"))
+        scheme, separator, rest = text.partition("://")
+        if not separator or scheme not in ("tcp", "udp", "icmp"):
+            raise BadDependencyId(text, "it starts with none of tcp:// udp:// icmp:// unix:/ dns:")
+        protocol = Protocol(scheme)
+        host, port = _split(text, rest)
+        if protocol is Protocol.ICMP:
+            if port is not None:
+                raise BadDependencyId(text, "icmp has no port")
+            return cls(protocol, host)
+        if port is None:
+            raise BadDependencyId(text, "the port is missing")
+        return cls(protocol, host, port)
+
+    @property
+    def label(self) -> str:
+        """What a row shows: the host, the path, or `name service`."""
+        return "name service" if self.protocol is Protocol.DNS else self.host
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _split(text: str, rest: str) -> tuple[str, int | None]:
+    """Host and port of `host`, `host:port` or `[v6]:port`."""
+    if rest.startswith("["):
+        host, bracket, tail = rest[1:].partition("]")
+        if not bracket or (tail and not tail.startswith(":")) or not _is_v6(host):
+            raise BadDependencyId(text, "the bracketed IPv6 address is not one")
+        digits = tail.removeprefix(":")
+        has_port = bool(tail)
+    else:
+        host, colon, digits = rest.partition(":")
+        has_port = bool(colon)
+    if not host or any(c.isspace() or c in "/[]@" or not c.isprintable() for c in host):
+        raise BadDependencyId(text, "the host is missing or has a character no host has")
+    if not has_port:
+        return host.lower(), None
+    if not (digits.isascii() and digits.isdigit() and 1 <= int(digits) <= 65535 and len(digits) <= 5):
+        raise BadDependencyId(text, f"the port {digits!r} is not a number from 1 to 65535")
+    return host.lower(), int(digits)
+
+
+def _is_v6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+class Endpoint(msgspec.Struct, frozen=True, order=True):
+    """An address, protocol and port behind a dependency. Port 0 where the protocol has none."""
+
+    address: str
+    protocol: Protocol
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {_bracketed(self.address)}:{self.port}"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The whole wanted state. The agent is always told all of it, so a lost or repeated message is harmless."""
+
+    seal: Seal = Seal.OPEN
+    seal_mode: Mode = Mode.REFUSE
+    """How the vacuum seal fails an undecided dependency."""
+    cuts: dict[str, Mode] = msgspec.field(default_factory=dict[str, Mode])
+    """Dependency id -> how it is cut."""
+    opens: frozenset[str] = frozenset()
+    """Dependency ids that stay open under a vacuum seal."""
+
+    def mode_of(self, dependency: str) -> Mode | None:
+        """How `dependency` (an id) fails under this state; None when it is open."""
+        if dependency in self.cuts:
+            return self.cuts[dependency]
+        if self.seal is Seal.OPEN or dependency in self.opens or dependency == NAME_SERVICE:
+            return None
+        return self.seal_mode

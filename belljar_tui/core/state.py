@@ -1,0 +1,422 @@
+"""The fold: `apply(state, event) -> state`. Nothing else changes state; live, replay and tests all come here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import Health, Mode, Protocol, Seal, Wanted
+
+BLOCKED_KEPT = 500
+"""Blocked-call lines kept in the state for the screen; the journal has them all."""
+
+
+class Process(msgspec.Struct, frozen=True):
+    pid: int
+    parent: int
+    name: str
+    command: str
+    is_gone: bool = False
+
+
+class Trying(msgspec.Struct, frozen=True):
+    """What a cut did to health."""
+
+    mode: Mode
+    health: Health
+    """UNKNOWN: nothing has been blocked yet, or health has not answered."""
+    after_s: float | None = None
+    """Seconds from the cut to that health."""
+
+
+class DependencyView(msgspec.Struct, frozen=True):
+    """All that is known of one dependency."""
+
+    id: str
+    endpoints: tuple[str, ...] = ()
+    callers: tuple[int, ...] = ()
+    """Pids seen calling it, first seen first."""
+    mode: Mode | None = None
+    """How it is cut now; None when open."""
+    cut_by: str = ""
+    """`user` or `seal` while cut."""
+    cut_at: float | None = None
+    """When the current cut was applied."""
+    calls: int = 0
+    packets: int = 0
+    bytes: int = 0
+    bytes_per_s: float = 0.0
+    blocked: int = 0
+    """Blocked calls over the whole session."""
+    blocked_now: int = 0
+    """Blocked calls since the current cut."""
+    blocked_at: float | None = None
+    first_seen: float = 0.0
+    active_at: float = 0.0
+    """When traffic, a call or a block was last seen."""
+    counted_at: float = 0.0
+    tried: tuple[Trying, ...] = ()
+    """The last outcome per mode, in the order first tried."""
+    recovered_after_s: float | None = None
+    """Seconds from the last restore to healthy."""
+
+    @property
+    def is_cut(self) -> bool:
+        return self.mode is not None
+
+
+class BlockedLine(msgspec.Struct, frozen=True):
+    at: float
+    dependency: str
+    mode: Mode
+    pid: int | None
+    process: str | None
+    count: int
+
+
+class HealthSpan(msgspec.Struct, frozen=True):
+    at: float
+    health: Health
+    check: str
+    detail: str
+
+
+class State(msgspec.Struct, frozen=True):
+    """One moment of a session. Immutable; `apply` makes the next one."""
+
+    at: float = 0.0
+    name: str = ""
+    jar: str = ""
+    command: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    started: str = ""
+    queue: str = ""
+    seal: Seal = Seal.OPEN
+    seal_mode: Mode = Mode.REFUSE
+    proof: ev.SealProven | None = None
+    service_pid: int | None = None
+    exit_code: int | None = None
+    processes: dict[int, Process] = {}
+    dependencies: dict[str, DependencyView] = {}
+    """In the order first seen."""
+    names: dict[str, tuple[str, ...]] = {}
+    health: Health = Health.UNKNOWN
+    health_check: str = ""
+    health_detail: str = ""
+    health_since: float = 0.0
+    health_spans: tuple[HealthSpan, ...] = ()
+    blocked: int = 0
+    blocked_lines: tuple[BlockedLine, ...] = ()
+    """Newest last, at most BLOCKED_KEPT; neighbours from one caller to one cut within a second are one line."""
+    lost: int = 0
+    audit_failures: tuple[str, ...] = ()
+    notes: tuple[ev.NoteAdded, ...] = ()
+    rejected: tuple[ev.CommandRejected, ...] = ()
+    saved: tuple[str, ...] = ()
+    last_cut: str = ""
+    """The dependency whose cut health is now measured against; empty when the last change was a restore."""
+    last_cut_at: float | None = None
+    restored: str = ""
+    restored_at: float | None = None
+    recovered_after_s: float | None = None
+    """Seconds from the last restore to healthy; None while unhealthy or before any."""
+    ended: str = ""
+    """Why the session ended; empty while it runs."""
+
+    @property
+    def open_count(self) -> int:
+        return sum(not view.is_cut for view in self.dependencies.values())
+
+    @property
+    def cut_count(self) -> int:
+        return sum(view.is_cut for view in self.dependencies.values())
+
+    @property
+    def wanted(self) -> Wanted:
+        """The wanted state that the events so far amount to. Opens are what is open under a vacuum seal."""
+        cuts = {d.id: d.mode for d in self.dependencies.values() if d.mode is not None and d.cut_by == "user"}
+        opens = (
+            frozenset(d.id for d in self.dependencies.values() if not d.is_cut)
+            if self.seal is Seal.VACUUM
+            else frozenset[str]()
+        )
+        return Wanted(self.seal, self.seal_mode, cuts, opens)
+
+    @property
+    def is_stuck_after_restore(self) -> bool:
+        """Everything was restored and the service is still unhealthy: restore is a test of its own."""
+        return (
+            self.restored_at is not None
+            and self.cut_count == 0
+            and self.health is Health.UNHEALTHY
+            and self.recovered_after_s is None
+        )
+
+
+def fold(events: Iterable[ev.AnyEvent], start: State | None = None) -> State:
+    """Apply every event in turn."""
+    state = start if start is not None else State()
+    for event in events:
+        state = apply(state, event)
+    return state
+
+
+def apply(state: State, event: ev.AnyEvent) -> State:
+    """The state after `event`. Time never runs backwards: an early `at` keeps the later clock."""
+    step = _STEPS[type(event)]
+    moved: State = step(state, event)
+    return _with(moved, at=max(state.at, event.at))
+
+
+def _with(state: State, **changes: Any) -> State:
+    return msgspec.structs.replace(state, **changes)
+
+
+def _view(state: State, dependency: str, at: float) -> DependencyView:
+    return state.dependencies.get(dependency) or DependencyView(dependency, first_seen=at, active_at=at)
+
+
+def _put(state: State, view: DependencyView, **changes: Any) -> State:
+    changed = msgspec.structs.replace(view, **changes)
+    return _with(state, dependencies={**state.dependencies, view.id: changed})
+
+
+def _session_started(state: State, event: ev.SessionStarted) -> State:
+    return _with(
+        state,
+        name=event.name,
+        jar=event.jar,
+        command=tuple(event.command),
+        checks=tuple(event.checks),
+        started=event.started,
+    )
+
+
+def _agent_started(state: State, event: ev.AgentStarted) -> State:
+    return _with(state, queue=event.queue)
+
+
+def _seal_proven(state: State, event: ev.SealProven) -> State:
+    return _with(state, proof=event)
+
+
+def _service_started(state: State, event: ev.ServiceStarted) -> State:
+    return _with(state, service_pid=event.pid, exit_code=None)
+
+
+def _service_exited(state: State, event: ev.ServiceExited) -> State:
+    return _with(state, exit_code=event.code)
+
+
+def _process_seen(state: State, event: ev.ProcessSeen) -> State:
+    process = Process(event.pid, event.parent, event.name, event.command)
+    return _with(state, processes={**state.processes, event.pid: process})
+
+
+def _process_gone(state: State, event: ev.ProcessGone) -> State:
+    known = state.processes.get(event.pid)
+    if known is None:
+        return state
+    gone = msgspec.structs.replace(known, is_gone=True)
+    return _with(state, processes={**state.processes, event.pid: gone})
+
+
+def _dependency_seen(state: State, event: ev.DependencySeen) -> State:
+    view = _view(state, event.dependency, event.at)
+    endpoints = view.endpoints
+    if event.endpoint and event.endpoint not in endpoints:
+        endpoints = (*endpoints, event.endpoint)
+    return _put(state, view, endpoints=endpoints, callers=_callers(view, event.pid), active_at=event.at)
+
+
+def _callers(view: DependencyView, pid: int | None) -> tuple[int, ...]:
+    return view.callers if pid is None or pid in view.callers else (*view.callers, pid)
+
+
+def _name_resolved(state: State, event: ev.NameResolved) -> State:
+    return _with(state, names={**state.names, event.name: tuple(event.addresses)})
+
+
+def _call_blocked(state: State, event: ev.CallBlocked) -> State:
+    view = _view(state, event.dependency, event.at)
+    state = _put(
+        state,
+        view,
+        blocked=view.blocked + event.count,
+        blocked_now=view.blocked_now + event.count,
+        blocked_at=event.at,
+        active_at=event.at,
+        callers=_callers(view, event.pid),
+    )
+    line = BlockedLine(event.at, event.dependency, event.mode, event.pid, event.process, event.count)
+    return _with(state, blocked=state.blocked + event.count, blocked_lines=_joined(state.blocked_lines, line))
+
+
+def _joined(lines: tuple[BlockedLine, ...], line: BlockedLine) -> tuple[BlockedLine, ...]:
+    """Append, or add to the last line when it is the same caller and cut within a second."""
+    if lines:
+        last = lines[-1]
+        same = (last.dependency, last.mode, last.pid) == (line.dependency, line.mode, line.pid)
+        if same and line.at - last.at < 1.0:
+            return (*lines[:-1], msgspec.structs.replace(last, count=last.count + line.count))
+    return (*lines, line)[-BLOCKED_KEPT:]
+
+
+def _traffic_counted(state: State, event: ev.TrafficCounted) -> State:
+    view = _view(state, event.dependency, event.at)
+    span = event.at - view.counted_at
+    grown = event.bytes - view.bytes
+    return _put(
+        state,
+        view,
+        calls=event.calls,
+        packets=event.packets,
+        bytes=event.bytes,
+        bytes_per_s=max(grown, 0) / span if span > 0 else view.bytes_per_s,
+        active_at=event.at if event.packets > view.packets else view.active_at,
+        counted_at=event.at,
+    )
+
+
+def _cut_applied(state: State, event: ev.CutApplied) -> State:
+    view = _view(state, event.dependency, event.at)
+    if event.by == "user":
+        state = _with(state, last_cut=event.dependency, last_cut_at=event.at, recovered_after_s=None)
+    return _put(
+        state,
+        view,
+        mode=event.mode,
+        cut_by=event.by,
+        cut_at=event.at,
+        blocked_now=0,
+        tried=_tried(view, Trying(event.mode, Health.UNKNOWN)),
+    )
+
+
+def _tried(view: DependencyView, trying: Trying) -> tuple[Trying, ...]:
+    if any(t.mode is trying.mode for t in view.tried):
+        return tuple(trying if t.mode is trying.mode else t for t in view.tried)
+    return (*view.tried, trying)
+
+
+def _cut_restored(state: State, event: ev.CutRestored) -> State:
+    view = _view(state, event.dependency, event.at)
+    state = _with(
+        state,
+        restored=event.dependency,
+        restored_at=event.at,
+        recovered_after_s=None,
+        last_cut="" if state.last_cut == event.dependency else state.last_cut,
+    )
+    return _put(state, _settled(state, view), mode=None, cut_by="", cut_at=None, recovered_after_s=None)
+
+
+def _settled(state: State, view: DependencyView) -> DependencyView:
+    """A cut that ends with calls blocked and the service healthy was tolerated."""
+    pending = next((t for t in view.tried if t.mode is view.mode), None)
+    was_tolerated = (
+        pending is not None
+        and pending.health is Health.UNKNOWN
+        and view.blocked_now > 0
+        and state.health is Health.HEALTHY
+    )
+    if not was_tolerated or view.mode is None:
+        return view
+    return msgspec.structs.replace(view, tried=_tried(view, Trying(view.mode, Health.HEALTHY)))
+
+
+def _seal_changed(state: State, event: ev.SealChanged) -> State:
+    return _with(state, seal=event.seal, seal_mode=event.mode)
+
+
+def _health_changed(state: State, event: ev.HealthChanged) -> State:
+    is_turn = event.health is not state.health
+    span = HealthSpan(event.at, event.health, event.check, event.detail)
+    state = _with(
+        state,
+        health=event.health,
+        health_check=event.check,
+        health_detail=event.detail,
+        health_since=event.at if is_turn else state.health_since,
+        health_spans=(*state.health_spans, span),
+    )
+    if is_turn and event.health is Health.UNHEALTHY:
+        return _blamed(state, event.at)
+    if is_turn and event.health is Health.HEALTHY:
+        return _recovered(state, event.at)
+    return state
+
+
+def _blamed(state: State, at: float) -> State:
+    """Unhealthy: write the effect beside the last cut made by hand, if it has met a call."""
+    view = state.dependencies.get(state.last_cut)
+    if view is None or view.mode is None or state.last_cut_at is None:
+        return state
+    trying = Trying(view.mode, Health.UNHEALTHY, at - state.last_cut_at)
+    return _put(state, view, tried=_tried(view, trying))
+
+
+def _recovered(state: State, at: float) -> State:
+    if state.restored_at is None or state.recovered_after_s is not None:
+        return state
+    after_s = at - state.restored_at
+    state = _with(state, recovered_after_s=after_s)
+    view = state.dependencies.get(state.restored)
+    return state if view is None or view.is_cut else _put(state, view, recovered_after_s=after_s)
+
+
+def _events_lost(state: State, event: ev.EventsLost) -> State:
+    return _with(state, lost=state.lost + event.count)
+
+
+def _audit_failed(state: State, event: ev.AuditFailed) -> State:
+    return _with(state, audit_failures=(*state.audit_failures, event.detail))
+
+
+def _command_rejected(state: State, event: ev.CommandRejected) -> State:
+    return _with(state, rejected=(*state.rejected, event))
+
+
+def _note_added(state: State, event: ev.NoteAdded) -> State:
+    return _with(state, notes=(*state.notes, event))
+
+
+def _profile_saved(state: State, event: ev.ProfileSaved) -> State:
+    return _with(state, saved=(*state.saved, event.path))
+
+
+def _session_ended(state: State, event: ev.SessionEnded) -> State:
+    return _with(state, ended=event.reason)
+
+
+_STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
+    ev.SessionStarted: _session_started,
+    ev.AgentStarted: _agent_started,
+    ev.SealProven: _seal_proven,
+    ev.ServiceStarted: _service_started,
+    ev.ServiceExited: _service_exited,
+    ev.ProcessSeen: _process_seen,
+    ev.ProcessGone: _process_gone,
+    ev.DependencySeen: _dependency_seen,
+    ev.NameResolved: _name_resolved,
+    ev.CallBlocked: _call_blocked,
+    ev.TrafficCounted: _traffic_counted,
+    ev.CutApplied: _cut_applied,
+    ev.CutRestored: _cut_restored,
+    ev.SealChanged: _seal_changed,
+    ev.HealthChanged: _health_changed,
+    ev.EventsLost: _events_lost,
+    ev.AuditFailed: _audit_failed,
+    ev.CommandRejected: _command_rejected,
+    ev.NoteAdded: _note_added,
+    ev.ProfileSaved: _profile_saved,
+    ev.SessionEnded: _session_ended,
+}
+
+
+def protocol_of(view: DependencyView) -> Protocol:
+    """The protocol part of a view's id."""
+    return Protocol(view.id.partition(":")[0])

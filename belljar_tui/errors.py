@@ -1,0 +1,88 @@
+"""Every expected error, drawn once, with its exit code.
+
+    BellJarError                      exit code
+    ├── UsageError                    2   what was asked for makes no sense
+    │   ├── BadDependencyId           2
+    │   ├── BadCheck                  2
+    │   └── BadProfile                2
+    ├── BadJournal                    2
+    ├── JarError                      4   the jar could not be made or sealed
+    │   ├── MissingTool               4
+    │   ├── NoUserNamespaces          4
+    │   └── Unsealed                  4
+    └── AgentLost                     4   the agent ended without being asked to
+
+Each says what happened (`what`), what it means or where (`why`), and what to do next (`remedy`).
+Exit codes of the design that are results, not errors (0 holds, 1 broken, 3 drifted, 5 inconclusive, 130
+interrupted), live in `headless.diagnostics`.
+"""
+
+from __future__ import annotations
+
+
+class BellJarError(Exception):
+    """An expected error: shown to a person without a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.what, self.why, self.remedy) if part)
+
+
+class UsageError(BellJarError):
+    exit_code = 2
+
+
+class BadDependencyId(UsageError):
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(
+            f"{text!r} is not a dependency id: {why}.",
+            remedy="Write it like tcp://orders-db:5432, udp://time.lab:123, icmp://gw, unix:/run/docker.sock or dns:",
+        )
+
+
+class BadCheck(UsageError):
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(
+            f"{text!r} is not a health check: {why}.",
+            remedy="Write it like http://localhost:8080/ready, tcp://localhost:5432 or exec:pg_isready",
+        )
+
+
+class BadProfile(UsageError):
+    """`path` and `where` (a line, or a field's path) come first, as compilers do."""
+
+    def __init__(self, path: str, where: str, why: str, remedy: str = "") -> None:
+        super().__init__(f"{path}: {where}: {why}" if where else f"{path}: {why}", remedy=remedy)
+
+
+class BadJournal(UsageError):
+    def __init__(self, path: str, why: str, remedy: str = "") -> None:
+        super().__init__(f"{path}: {why}", remedy=remedy)
+
+
+class JarError(BellJarError):
+    exit_code = 4
+
+
+class MissingTool(JarError):
+    def __init__(self, tool: str, needed_for: str, remedy: str) -> None:
+        super().__init__(f"{tool} is not installed.", f"It is needed for {needed_for}.", remedy)
+
+
+class NoUserNamespaces(JarError):
+    pass
+
+
+class Unsealed(JarError):
+    pass
+
+
+class AgentLost(JarError):
+    pass

@@ -1,0 +1,1 @@
+"""The command line. `printer` owns stdout, `diagnostics` owns stderr and exit codes."""

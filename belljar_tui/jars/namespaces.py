@@ -1,0 +1,215 @@
+"""The native jar: plain Linux namespaces made by `unshare`, no daemon, no root needed where the kernel allows it.
+
+    belljar ── setpriv --pdeathsig KILL ── unshare --kill-child ── agent (PID 1 of the jar) ── service
+
+Each arrow dies with what is left of it, in the kernel, so `kill -9` of any one leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from belljar_tui.core.events import AnyEvent, decode
+from belljar_tui.core.model import Wanted
+from belljar_tui.errors import AgentLost, JarError, MissingTool, NoUserNamespaces
+from belljar_tui.jars import resolver_file, uplink
+from belljar_tui.wire import messages as msg
+
+_LINE_BYTES = 16 << 20
+_GRACE_S = 2.0
+_NAMESPACE_DEADLINE_S = 5.0
+_WORDS_KEPT = 20
+
+
+class NamespaceJar:
+    """An AgentClient whose agent is PID 1 of fresh namespaces on this machine.
+
+    Args:
+        prepare: what the agent is to do; name servers and the wait for a network are filled in here.
+        lab: name of a built-in lab to join instead of the outside world.
+        clock_zero: CLOCK_MONOTONIC at the session's start, seconds.
+        grace_s: how long the service may take to end.
+    """
+
+    def __init__(
+        self, prepare: msg.Prepare, *, lab: str | None = None, clock_zero: float, grace_s: float = _GRACE_S
+    ) -> None:
+        self._prepare = msgspec.structs.replace(prepare, clock_zero=clock_zero)
+        self._lab = lab
+        self._grace_s = grace_s
+        self._process: Process | None = None
+        self._pasta: Process | None = None
+        self._words: deque[str] = deque(maxlen=_WORDS_KEPT)
+        """The last lines the jar's processes wrote to stderr."""
+        self._listening: list[asyncio.Task[None]] = []
+        self._is_finishing = False
+
+    async def start(self) -> None:
+        """Make the namespaces, the way out, and begin. Raises errors.JarError."""
+        pasta = None if self._lab else uplink.require_pasta()
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command(), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LINE_BYTES, start_new_session=True
+        )
+        self._listening.append(asyncio.create_task(self._listen_to(self._process)))
+        prepare = self._prepare
+        if pasta is not None:
+            prepare = await self._join_outside(pasta)
+        await self._send(prepare)
+
+    async def events(self) -> AsyncIterator[AnyEvent]:
+        """Every event until the agent ends. Raises errors.AgentLost when it ends unasked."""
+        process = self._running()
+        if process.stdout is None:
+            raise AgentLost("The jar has no output.")
+        while line := await process.stdout.readline():
+            yield decode(line)
+        code = await process.wait()
+        if not self._is_finishing:
+            await asyncio.gather(*self._listening)
+            raise self._lost(code)
+
+    async def want(self, wanted: Wanted) -> None:
+        """Tell the agent the whole wanted state."""
+        await self._send(msg.Want(wanted))
+
+    async def finish(self) -> None:
+        """End the service and the agent; leave nothing behind. Safe to call twice."""
+        self._is_finishing = True
+        if self._process is not None and self._process.returncode is None:
+            await self._send(msg.Finish(self._grace_s))
+            await self._ended(self._process, self._grace_s + 2)
+        if self._pasta is not None and self._pasta.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._pasta.terminate()
+            await self._ended(self._pasta, 1)
+        await asyncio.gather(*self._listening)
+
+    def _command(self) -> list[str]:
+        for tool in ("unshare", "setpriv"):
+            if shutil.which(tool) is None:
+                raise MissingTool(tool, "making the jar's namespaces", "Install it with: sudo apt install util-linux")
+        agent = [sys.executable, "-P", "-m", "belljar_tui.agent.main"]
+        inner = [sys.executable, "-P", "-m", "belljar_tui.labs.launch", self._lab, "--", *agent] if self._lab else agent
+        user = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
+        spaces = [*user, "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child"]
+        return ["setpriv", "--pdeathsig", "KILL", "unshare", *spaces, "--", *inner]
+
+    async def _join_outside(self, pasta: str) -> msg.Prepare:
+        """Start pasta on the jar's namespaces; the agent waits for its route."""
+        machine = resolver_file.read()
+        servers = uplink.nameservers(machine)
+        command = uplink.pasta_command(
+            pasta, await self._agent_pid(), self._prepare.forwarded, maps_dns=uplink.DNS_ADDRESS in servers
+        )
+        self._pasta = await asyncio.create_subprocess_exec(
+            "setpriv", "--pdeathsig", "KILL", *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+        )
+        self._listening.append(asyncio.create_task(self._listen_to(self._pasta)))
+        return msgspec.structs.replace(
+            self._prepare,
+            nameservers=servers,
+            search=machine.search,
+            wait_for_network_s=uplink.ROUTE_DEADLINE_S,
+        )
+
+    async def _agent_pid(self) -> int:
+        """The agent's pid on this side: the one child of `unshare`, once its namespaces are made."""
+        process = self._running()
+        deadline = asyncio.get_running_loop().time() + _NAMESPACE_DEADLINE_S
+        while asyncio.get_running_loop().time() < deadline:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                children = psutil.Process(process.pid).children()
+                if children:
+                    return int(children[0].pid)
+            if process.returncode is not None:
+                break
+            await asyncio.sleep(0.005)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await asyncio.gather(*self._listening)
+        raise self._lost(process.returncode or 0)
+
+    async def _send(self, message: msg.AnyMessage) -> None:
+        process = self._running()
+        if process.stdin is None:
+            raise AgentLost("The jar has no input.")
+        with contextlib.suppress(ConnectionError):  # it ended: `events` says so, with the reason
+            process.stdin.write(msg.encode(message) + b"\n")
+            await process.stdin.drain()
+
+    async def _ended(self, process: Process, deadline_s: float) -> None:
+        try:
+            await asyncio.wait_for(process.wait(), deadline_s)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _listen_to(self, process: Process) -> None:
+        if process.stderr is None:
+            return
+        async for line in process.stderr:
+            self._words.append(line.decode(errors="replace").rstrip())
+
+    def _running(self) -> Process:
+        if self._process is None:
+            raise AgentLost("The jar was not started.")
+        return self._process
+
+    def _lost(self, code: int) -> JarError:
+        words = "\n".join(self._words)
+        if "unshare" in words and "Operation not permitted" in words:
+            return no_user_namespaces()
+        if code == 4:
+            return JarError("The jar could not be sealed.", words, "belljar doctor says what this machine can do.")
+        how = f"by signal {-code}" if code < 0 else f"with code {code}"
+        return AgentLost(
+            f"The jar's agent ended {how}; the service ended with it.", words, "The journal has everything up to then."
+        )
+
+
+def no_user_namespaces() -> NoUserNamespaces:
+    """Why this user may not make namespaces, from the settings that forbid it."""
+    what = "This user may not make user namespaces."
+    if _setting("kernel/apparmor_restrict_unprivileged_userns") == "1":
+        return NoUserNamespaces(
+            what,
+            "Ubuntu's AppArmor restriction forbids it (kernel.apparmor_restrict_unprivileged_userns = 1).",
+            "Run belljar as root (sudo), or allow it: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+    if _setting("kernel/unprivileged_userns_clone") == "0":
+        return NoUserNamespaces(
+            what,
+            "kernel.unprivileged_userns_clone is 0.",
+            "Run belljar as root (sudo), or allow it: sudo sysctl kernel.unprivileged_userns_clone=1",
+        )
+    if _setting("user/max_user_namespaces") == "0":
+        return NoUserNamespaces(
+            what,
+            "user.max_user_namespaces is 0.",
+            "Run belljar as root (sudo), or allow it: sudo sysctl user.max_user_namespaces=15000",
+        )
+    return NoUserNamespaces(
+        what,
+        "The kernel answered: operation not permitted (a container's seccomp profile does this, for one).",
+        "Run belljar as root (sudo), or outside the container.",
+    )
+
+
+def _setting(name: str) -> str:
+    try:
+        return Path("/proc/sys", name).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,1 @@
+"""Sessions on disk: write, read, migrate, replay."""

@@ -1,0 +1,128 @@
+"""One exploration: an agent client, the fold, undo, and the journal. Every interface drives this and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+
+from belljar_tui.core import commands as cmd
+from belljar_tui.core import events as ev
+from belljar_tui.core.history import History
+from belljar_tui.core.model import Dependency, Wanted
+from belljar_tui.core.state import State, apply
+from belljar_tui.errors import BellJarError
+from belljar_tui.wire.client import AgentClient
+
+Saver = Callable[[State, Path], None]
+"""Writes the profile of a state to a path; raises BellJarError or OSError."""
+
+
+class Session:
+    """Commands in, events out.
+
+    `listen` yields every event after it has been journaled and folded. `do` never raises for a bad command: it
+    becomes a CommandRejected event, and the session goes on.
+    """
+
+    def __init__(
+        self,
+        client: AgentClient,
+        opening: ev.SessionStarted,
+        *,
+        write: Callable[[ev.AnyEvent], None],
+        save: Saver,
+        wanted: Wanted | None = None,
+        clock_zero: float | None = None,
+    ) -> None:
+        self.client = client
+        self.state = State()
+        self.history = History(wanted or Wanted())
+        self._opening = opening
+        self._write = write
+        self._save = save
+        self._clock_zero = time.monotonic() if clock_zero is None else clock_zero
+        self.on_event: Callable[[ev.AnyEvent], None] | None = None
+        """Called with each event after the fold."""
+
+    def now(self) -> float:
+        """Seconds since the session started; the same clock the agent uses."""
+        return time.monotonic() - self._clock_zero
+
+    async def start(self) -> None:
+        """Write the opening event and make the jar. Raises errors.JarError."""
+        self._take(self._opening)
+        try:
+            await self.client.start()
+        except BellJarError as error:
+            self._take(ev.SessionEnded(at=self.now(), reason=str(error)))
+            raise
+
+    async def listen(self) -> AsyncIterator[ev.AnyEvent]:
+        """Every event of the agent, folded. Ends when the agent does."""
+        async for event in self.client.events():
+            self._take(event)
+            yield event
+
+    async def do(self, command: cmd.AnyCommand) -> None:
+        """Carry out one command."""
+        match command:
+            case cmd.Quit():
+                await self.client.finish()
+            case cmd.Note(text, dependency):
+                self._take(ev.NoteAdded(at=self.now(), text=text, dependency=dependency))
+            case cmd.Save(path):
+                self._save_to(path)
+            case cmd.Undo():
+                await self._move(self.history.undone(), "undo", "there is nothing to undo")
+            case cmd.Redo():
+                await self._move(self.history.redone(), "redo", "there is nothing to redo")
+            case cmd.Cut(dependency) | cmd.Restore(dependency):
+                await self._change_one(command, dependency)
+            case cmd.SealWith() | cmd.RestoreAll():
+                await self._want(self.history.moved_to(cmd.changed(self.history.now, command)))
+
+    async def finish(self, reason: str) -> None:
+        """End the jar and write the last event. Safe to call twice."""
+        await self.client.finish()
+        if not self.state.ended:
+            self._take(ev.SessionEnded(at=self.now(), reason=reason))
+
+    def reject(self, command: str, reason: str) -> None:
+        """Record a command that could not be carried out."""
+        self._take(ev.CommandRejected(at=self.now(), command=command, reason=reason))
+
+    async def _change_one(self, command: cmd.Cut | cmd.Restore, dependency: str) -> None:
+        try:
+            identity = str(Dependency.parse(dependency))
+        except BellJarError as error:
+            self.reject(msgspec.json.encode(command).decode(), str(error))
+            return
+        change = msgspec.structs.replace(command, dependency=identity)
+        await self._want(self.history.moved_to(cmd.changed(self.history.now, change)))
+
+    async def _move(self, history: History | None, command: str, reason: str) -> None:
+        if history is None:
+            self.reject(command, reason)
+            return
+        await self._want(history)
+
+    async def _want(self, history: History) -> None:
+        self.history = history
+        await self.client.want(history.now)
+
+    def _save_to(self, path: str) -> None:
+        try:
+            self._save(self.state, Path(path))
+        except (BellJarError, OSError) as error:
+            self.reject(f"save {path}", str(error))
+            return
+        self._take(ev.ProfileSaved(at=self.now(), path=path))
+
+    def _take(self, event: ev.AnyEvent) -> None:
+        self._write(event)
+        self.state = apply(self.state, event)
+        if self.on_event is not None:
+            self.on_event(event)

@@ -1,0 +1,1 @@
+"""The explorer: app, screens, widgets, messages, keys, themes."""

@@ -1,0 +1,1 @@
+"""What crosses the privilege line: messages, codec, and the AgentClient protocol."""

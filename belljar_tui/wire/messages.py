@@ -1,0 +1,81 @@
+"""What the user's side tells the agent. One JSON object a line, tag `message`. The agent answers with events
+(`core.events`), so there is no second vocabulary for what happened."""
+
+from __future__ import annotations
+
+import msgspec
+
+from belljar_tui.core.model import Wanted
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="message", tag=_snake, forbid_unknown_fields=True):
+    pass
+
+
+class Checks(msgspec.Struct, frozen=True):
+    """How health is measured."""
+
+    checks: tuple[str, ...] = ()
+    """`http://localhost:8080/ready`, `tcp://localhost:5432`, `exec:CMD`."""
+    every_s: float = 0.5
+    timeout_s: float = 2.0
+    healthy_for: int = 2
+    """Healthy = all checks pass this many times in a row."""
+
+
+class Prepare(Message, frozen=True):
+    """First message: seal the jar with `wanted`, prove it, then start `service` if there is one."""
+
+    service: tuple[str, ...]
+    """Command line; empty for an attach, where the service already runs."""
+    wanted: Wanted = Wanted()
+    health: Checks = Checks()
+    environment: dict[str, str] = {}
+    directory: str = "/"
+    user: int = 0
+    """The uid the service sees itself as, and its gid: the caller's own."""
+    group: int = 0
+    nameservers: tuple[str, ...] = ()
+    """Upstream name servers as `address` or `address#port`; empty: names cannot be resolved."""
+    search: tuple[str, ...] = ()
+    """Search domains of the resolver file the service sees."""
+    forwarded: tuple[int, ...] = ()
+    """TCP ports of the jar's loopback that lead out (to the host's loopback): dependencies, not internal."""
+    wait_for_network_s: float = 0.0
+    """How long to wait for a default route before starting the service."""
+    log_path: str = ""
+    """Where the service's output goes; empty: nowhere."""
+    clock_zero: float = 0.0
+    """CLOCK_MONOTONIC at the session's start, seconds; `at` counts from here (one clock per machine)."""
+
+
+class Want(Message, frozen=True):
+    """The whole wanted state, to be applied in one batch."""
+
+    wanted: Wanted
+
+
+class Finish(Message, frozen=True):
+    """End the service (SIGTERM, then SIGKILL after `grace_s`) and leave."""
+
+    grace_s: float = 2.0
+
+
+AnyMessage = Prepare | Want | Finish
+
+_decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: AnyMessage) -> bytes:
+    """One JSON object without a line end."""
+    return _encoder.encode(message)
+
+
+def decode(line: bytes | str) -> AnyMessage:
+    """Raises msgspec.ValidationError or msgspec.DecodeError when `line` is not a message."""
+    return _decoder.decode(line)
