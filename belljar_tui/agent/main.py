@@ -77,8 +77,9 @@ class Agent:
         self._observer = Observer(
             self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
         )
+        proof = await prove(self._ruleset, self.now)
         self._watch_calls()
-        self._emit(await prove(self._ruleset, self.now))
+        self._emit(proof)
         for address, name in mounts.hosts().items():
             self._enforcer.learn(name, [address])
         self._enforcer.want(prepare.wanted)

@@ -138,7 +138,7 @@ class Netfilter:
         """Send `content` as one transaction: all of it holds, or none.
 
         Returns:
-            Payloads (after the netfilter header) of the echoes asked for with the ECHO flag.
+            Payloads (after the netfilter header) of what the kernel echoed of messages with the ECHO flag.
 
         Raises:
             NetlinkError: the first message the kernel refused.
@@ -151,7 +151,7 @@ class Netfilter:
         whole = [begin, *acked, end]
         self._sequence += len(whole)
         self._socket.sendall(b"".join(pack(m, first + i) for i, m in enumerate(whole)))
-        return self._collect(first, first + len(content))
+        return self._collect(first, first + len(content), {m.kind for m in content if m.flags & ECHO})
 
     def dump(self, kind: int, family: int, body: bytes) -> Iterator[memoryview]:
         """Payloads (after the netfilter header) of every object of a dump."""
@@ -170,13 +170,15 @@ class Netfilter:
                     return
                 yield payload[4:]
 
-    def _collect(self, first: int, last: int) -> list[memoryview]:
+    def _collect(self, first: int, last: int, echoed: set[int]) -> list[memoryview]:
         """Read until the last message is acknowledged or one is refused."""
         echoes: list[memoryview] = []
         while True:
             for kind, sequence, payload in messages(self._socket.recv(1 << 18)):
-                if kind != NLMSG_ERROR:  # an echo; measured: it carries sequence 0 and precedes the acknowledgement
+                if kind in echoed:  # measured: an echo carries sequence 0 and precedes the acknowledgement
                     echoes.append(payload[4:])
+                elif kind != NLMSG_ERROR:
+                    continue  # the generation's number, echoed along
                 elif first <= sequence <= last + 1 and error_of(payload):
                     raise NetlinkError(error_of(payload), sequence - first - 1)
                 elif sequence == last:

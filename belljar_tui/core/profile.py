@@ -1,0 +1,255 @@
+"""The profile: what a service needs, as a contract that can be proven again. Pure; reading and writing the file is
+`journal.profile_file`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from belljar_tui.core.check import parse_check
+from belljar_tui.core.model import NAME_SERVICE, Dependency, Health, Mode, Seal, Wanted
+from belljar_tui.core.state import DependencyView, State
+from belljar_tui.errors import BadCheck, BadDependencyId
+
+VERSION = 1
+"""The profile's format."""
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Verdict(StrEnum):
+    """What a cut told us about a dependency."""
+
+    NEEDED = "needed"
+    TOLERATED = "tolerated"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The common ground of every mapping in a profile: a field nobody knows is an error, not a wish."""
+
+
+class Limits(Part, frozen=True, kw_only=True):
+    """Hardware the service was given; absent means no limit."""
+
+    memory_mb: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    cpus: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+class Service(Part, frozen=True, kw_only=True):
+    command: tuple[str, ...] = ()
+    """The command line; may be absent only where a lab brings its own service."""
+    environment: tuple[str, ...] = ()
+    """Names of the environment variables it is given. Never their values."""
+    limits: Limits = Limits()
+
+
+class Recovery(Part, frozen=True, kw_only=True, omit_defaults=False):
+    kind: Literal["cold", "steady"] = "cold"
+    """`cold`: from a fresh start; `steady`: cut while running."""
+    deadline_s: Seconds = 60.0
+    """Seconds within which the service must be healthy."""
+
+
+class Healthy(Part, frozen=True, kw_only=True, omit_defaults=False):
+    checks: tuple[str, ...] = ()
+    """`http://localhost:8080/ready`, `tcp://localhost:5432`, `exec:CMD`."""
+    every_s: Seconds = 0.5
+    timeout_s: Seconds = 2.0
+    healthy_for: Annotated[int, msgspec.Meta(ge=1)] = 2
+    """Healthy = all checks pass this many times in a row."""
+
+
+class DependencyEvidence(Part, frozen=True, kw_only=True):
+    """What one dependency showed in the session behind the profile."""
+
+    id: str
+    calls: Count = 0
+    blocked: Count = 0
+    """Blocked calls."""
+    verdicts: dict[Mode, Verdict] = {}
+
+
+class Evidence(Part, frozen=True, kw_only=True):
+    """Where the profile comes from. For people: verifying reads none of it."""
+
+    date: str = ""
+    """ISO 8601."""
+    health: Health = Health.UNKNOWN
+    """The service's health when the profile was saved."""
+    versions: dict[str, str] = {}
+    trials: Count = 0
+    dependencies: tuple[DependencyEvidence, ...] = ()
+    never_exercised: tuple[str, ...] = ()
+    """Dependencies that are known and were never called: nothing was learned about them."""
+
+
+class Profile(Part, frozen=True, kw_only=True, omit_defaults=False):
+    """A contract between a person and CI. Field order is the file's order."""
+
+    claim: str = ""
+    """The contract as a sentence, derived from the rest; `claim_of` says what holds now."""
+    belljar: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
+    """The format's version."""
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    """What the service is called."""
+    lab: str | None = None
+    """The built-in lab that brings the service and its world."""
+    service: Service = Service()
+    forward: tuple[Port, ...] = ()
+    """TCP ports of the jar's loopback that lead to the host's loopback."""
+    recovery: Recovery = Recovery()
+    healthy: Healthy = Healthy()
+    allow: tuple[str, ...]
+    """The working set: ids of the dependencies left open. Name service is always open."""
+    sealed: Mode = Mode.REFUSE
+    """How everything else fails."""
+    evidence: Evidence = Evidence()
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """Something a type cannot say is wrong with a profile."""
+
+    path: tuple[str | int, ...]
+    """Where, e.g. `("allow", 2)`."""
+    why: str
+    remedy: str = ""
+
+
+def profile_of(
+    state: State,
+    *,
+    deadline_s: float,
+    date: str,
+    version: str,
+    forward: Sequence[int] = (),
+    lab: str | None = None,
+    environment: Sequence[str] = (),
+    healthy: Healthy | None = None,
+) -> Profile:
+    """The profile that the session so far amounts to: what is open and was called may stay, all else is sealed.
+
+    Args:
+        date: ISO 8601, when it is saved.
+        version: BellJar's.
+        healthy: how health was measured, where it is not the default; its checks are replaced by the session's.
+    """
+    views = sorted(state.dependencies.values(), key=lambda view: view.id)
+    called = [view for view in views if _was_called(view)]
+    profile = Profile(
+        belljar=VERSION,
+        name=state.name or "service",
+        lab=lab,
+        # A lab's command line names places on this machine; the lab itself brings its service anywhere.
+        service=Service(command=() if lab else state.command, environment=tuple(sorted(environment))),
+        forward=tuple(sorted(forward)),
+        recovery=Recovery(deadline_s=float(deadline_s)),
+        healthy=msgspec.structs.replace(healthy or Healthy(), checks=state.checks),
+        allow=tuple(view.id for view in called if not view.is_cut and view.id != NAME_SERVICE),
+        sealed=state.seal_mode,
+        evidence=Evidence(
+            date=date,
+            health=state.health,
+            versions={"belljar": version},
+            dependencies=tuple(_evidence(view) for view in called),
+            never_exercised=tuple(view.id for view in views if not _was_called(view)),
+        ),
+    )
+    return msgspec.structs.replace(profile, claim=claim_of(profile))
+
+
+def wanted_of(profile: Profile) -> Wanted:
+    """The wanted state that puts the profile to the test: vacuum, with only the working set open."""
+    opens = frozenset(str(Dependency.parse(identity)) for identity in profile.allow)
+    return Wanted(seal=Seal.VACUUM, seal_mode=profile.sealed, opens=opens)
+
+
+def claim_of(profile: Profile) -> str:
+    """The contract as a sentence: `checkout becomes healthy within 60 s of a cold start with only ...`."""
+    recovery = profile.recovery
+    within = f"{profile.name} becomes healthy within {recovery.deadline_s:g} s"
+    when = "of a cold start" if recovery.kind == "cold" else "while it keeps running"
+    labels = _labels(profile.allow)
+    if not labels:
+        return f"{within} {when} with nothing reachable, everything {_FAILED[profile.sealed]}"
+    return f"{within} {when} with only {_listed(labels)} reachable, everything else {_FAILED[profile.sealed]}"
+
+
+def flaws(profile: Profile) -> Iterator[Flaw]:
+    """Everything wrong with a well-typed profile, in the file's order: ids, checks, names, numbers."""
+    if profile.lab is None and not profile.service.command:
+        yield Flaw(
+            ("service",), "the service has no command", "Write it as a list: command: [./server, --port, '8080']"
+        )
+    yield from _bad_environment(profile.service.environment)
+    yield from _endless(profile)
+    if not profile.healthy.checks:
+        remedy = "Add one under healthy: checks: [http://localhost:8080/ready]"
+        yield Flaw(("healthy",), "there is no health check, so nothing can be proven", remedy)
+    for index, check in enumerate(profile.healthy.checks):
+        try:
+            parse_check(check)
+        except BadCheck as error:
+            yield Flaw(("healthy", "checks", index), error.what, error.remedy)
+    for index, identity in enumerate(profile.allow):
+        try:
+            Dependency.parse(identity)
+        except BadDependencyId as error:
+            yield Flaw(("allow", index), error.what, error.remedy)
+
+
+_FAILED = {Mode.REFUSE: "refused", Mode.BLACKHOLE: "dropped in silence"}
+
+_VERDICTS = {
+    Health.UNHEALTHY: Verdict.NEEDED,
+    Health.HEALTHY: Verdict.TOLERATED,
+    Health.UNKNOWN: Verdict.INCONCLUSIVE,
+}
+
+
+def _was_called(view: DependencyView) -> bool:
+    return bool(view.calls or view.endpoints or view.blocked)
+
+
+def _evidence(view: DependencyView) -> DependencyEvidence:
+    verdicts = {trying.mode: _VERDICTS[trying.health] for trying in view.tried}
+    return DependencyEvidence(id=view.id, calls=view.calls, blocked=view.blocked, verdicts=verdicts)
+
+
+def _labels(allow: Sequence[str]) -> list[str]:
+    """Hosts, and whole ids where one host stands for several dependencies."""
+    dependencies = [Dependency.parse(identity) for identity in allow]
+    hosts = [dependency.label for dependency in dependencies]
+    return [d.label if hosts.count(d.label) == 1 else str(d) for d in dependencies]
+
+
+def _listed(labels: Sequence[str]) -> str:
+    *most, last = labels
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _bad_environment(names: Sequence[str]) -> Iterator[Flaw]:
+    for index, name in enumerate(names):
+        if "=" in name:
+            why = "an environment variable is given by its name, never with its value"
+            yield Flaw(("service", "environment", index), why, f"Write only {name.partition('=')[0]}")
+        elif not name or "\0" in name:
+            yield Flaw(("service", "environment", index), f"{name!r} is not the name of an environment variable")
+
+
+def _endless(profile: Profile) -> Iterator[Flaw]:
+    healthy = profile.healthy
+    numbers: list[tuple[tuple[str, str], float]] = [
+        (("recovery", "deadline_s"), profile.recovery.deadline_s),
+        (("healthy", "every_s"), healthy.every_s),
+        (("healthy", "timeout_s"), healthy.timeout_s),
+    ]
+    for path, number in numbers:
+        if not math.isfinite(number):
+            yield Flaw(path, "the number has no end", "Write the seconds to wait, e.g. 60")

@@ -1,0 +1,72 @@
+"""A journal read back: old versions migrated, a torn last line forgiven, any other damage told with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from belljar_tui.core.events import AnyEvent, decode
+from belljar_tui.errors import BadJournal
+from belljar_tui.journal.migrate import VERSION, Record, migrated
+from belljar_tui.journal.writer import Header
+
+_REMEDY = "Is it a journal (*.belljar.jsonl) that BellJar wrote?"
+
+
+def read_journal(path: Path) -> list[AnyEvent]:
+    """Every event of the journal at `path`. Raises BadJournal."""
+    return list(iterate_journal(path))
+
+
+def iterate_journal(path: Path) -> Iterator[AnyEvent]:
+    """The events of the journal at `path` one by one, for journals larger than memory. Raises BadJournal."""
+    try:
+        with path.open("rb") as file:
+            yield from _events(path, file)
+    except OSError as error:
+        raise BadJournal(str(path), f"cannot be read: {error.strerror}.") from error
+
+
+def _events(path: Path, file: BinaryIO) -> Iterator[AnyEvent]:
+    version = _version(path, file.readline())
+    read = decode if version == VERSION else _migrating(version)
+    for number, line in enumerate(file, start=2):
+        try:
+            event = read(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError) as error:
+            if not line.endswith(b"\n"):
+                return  # The writer was killed in the middle of its last line.
+            raise BadJournal(str(path), f"line {number}: {_reason(line, error)}.", _REMEDY) from error
+        yield event
+
+
+def _migrating(version: int) -> Callable[[bytes], AnyEvent]:
+    def read(line: bytes) -> AnyEvent:
+        record: Record = msgspec.json.decode(line, type=Record)
+        return decode(msgspec.json.encode(migrated(record, version)))
+
+    return read
+
+
+def _version(path: Path, line: bytes) -> int:
+    if not line:
+        raise BadJournal(str(path), "is empty.", _REMEDY)
+    try:
+        version = msgspec.json.decode(line, type=Header).belljar_journal
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadJournal(str(path), "line 1: this is not the first line of a journal.", _REMEDY) from error
+    if version > VERSION:
+        why = f"line 1: it has format {version} and was written by a newer BellJar; this one reads up to {VERSION}."
+        raise BadJournal(str(path), why, "Upgrade BellJar.")
+    if version < 1:
+        raise BadJournal(str(path), f"line 1: there is no journal format {version}.", _REMEDY)
+    return version
+
+
+def _reason(line: bytes, error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return f"not an event: {error}"
+    return "damaged, not JSON" if line.strip() else "empty, where an event should be"
