@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from belljar_tui.agent.directory import Directory
-from belljar_tui.agent.ruleset import Counts, Ruleset, Verdict
+from belljar_tui.agent.ruleset import Ruleset, Tally, Verdict
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Dependency, Endpoint, Mode, Protocol, Seal, Wanted
 
@@ -37,8 +37,8 @@ class Enforcer:
         self._applied: dict[Endpoint, Verdict] = {}
         self._shown: dict[Dependency, tuple[Verdict, str]] = {}
         """What was last said of each dependency: its mode, and whether user or seal cut it."""
-        self._earlier: dict[Endpoint, Counts] = {}
-        """Counts of elements since removed."""
+        self._earlier: dict[Endpoint, Tally] = {}
+        """Counts of elements since replaced."""
 
     def want(self, wanted: Wanted) -> None:
         """Apply the whole wanted state, read it back, and say what changed."""
@@ -68,17 +68,25 @@ class Enforcer:
     def mode_of(self, dependency: str) -> Mode | None:
         return self.wanted.mode_of(dependency)
 
-    def counts(self) -> dict[Dependency, tuple[Verdict, Counts]]:
-        """Per dependency: how it is cut, and all that the kernel counted since the start, removed elements included."""
-        totals: dict[Dependency, tuple[Verdict, Counts]] = {}
+    def has_element(self, endpoint: Endpoint) -> bool:
+        """Whether calls to `endpoint` are counted by themselves already."""
+        return endpoint in self._applied
+
+    def tallies(self) -> dict[Dependency, Tally]:
+        """All that the kernel counted of each dependency since the start, replaced elements included."""
+        totals: dict[Dependency, Tally] = {}
         kernel = self._ruleset.read()
         for endpoint in {*kernel, *self._earlier}:
-            verdict, live = kernel.get(endpoint, (None, Counts()))
-            counted = live.plus(self._earlier.get(endpoint, Counts()))
+            tally = self._earlier.get(endpoint, Tally())
+            if endpoint in kernel:
+                tally = tally.plus(*kernel[endpoint])
             dependency = self._directory.dependency_of(endpoint)
-            known = totals.get(dependency, (verdict, Counts()))
-            totals[dependency] = (verdict, known[1].plus(counted))
+            totals[dependency] = totals.get(dependency, Tally()).joined(tally)
         return totals
+
+    def undecided_calls(self) -> int:
+        """How many new calls met the seal before they had an element."""
+        return self._ruleset.read_seal()[1]
 
     def audit(self) -> bool:
         """Read the elements back and compare; a difference is an event."""
@@ -121,7 +129,7 @@ class Enforcer:
         replaced = [endpoint for endpoint in add if endpoint in self._applied]
         removed = self._ruleset.change(replaced, add, self._seal(), seal_changes=seal_changes)
         for endpoint, counts in removed.items():
-            self._earlier[endpoint] = self._earlier.get(endpoint, Counts()).plus(counts)
+            self._earlier[endpoint] = self._earlier.get(endpoint, Tally()).plus(self._applied[endpoint], counts)
         self._applied.update(add)
         refused = [e for e, v in add.items() if v is Mode.REFUSE and e.protocol is not Protocol.ICMP]
         if refused:

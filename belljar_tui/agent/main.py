@@ -21,7 +21,7 @@ from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.names import NameServer
 from belljar_tui.agent.netlink import Netfilter, NetlinkError
-from belljar_tui.agent.network import default_route_appears, raise_loopback
+from belljar_tui.agent.network import comes_true, has_default_route, raise_loopback
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.output import EventWriter
 from belljar_tui.agent.probes import HealthLoop
@@ -32,7 +32,7 @@ from belljar_tui.agent.ruleset import AGENT_MARK, LOG_GROUP, QUEUE, Ruleset
 from belljar_tui.agent.service import Identity, Spawner
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health
+from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Protocol
 from belljar_tui.wire import messages as msg
 
 _FLUSH_S = 0.05
@@ -83,7 +83,7 @@ class Agent:
         for address, name in mounts.hosts().items():
             self._enforcer.learn(name, [address])
         self._enforcer.want(prepare.wanted)
-        await default_route_appears(prepare.wait_for_network_s)
+        await self._network_is_ready()
         self._spawner = Spawner(Identity(prepare.user, prepare.group), prepare.environment, prepare.directory)
         self._start_service()
         self._tasks = [asyncio.create_task(self._flush()), asyncio.create_task(self._count())]
@@ -105,6 +105,15 @@ class Agent:
         os.kill(self._service, signal.SIGTERM)
         await asyncio.wait([self._ended], timeout=grace_s)
 
+    async def _network_is_ready(self) -> None:
+        """Wait for the way out: a route, and a listener on every port that leads out. Without them, say so and go on."""
+        ports = {(Protocol.TCP, port) for port in self._prepare.forwarded}
+        deadline_s = self._prepare.wait_for_network_s
+        if deadline_s and not await comes_true(
+            lambda: has_default_route() and ports <= self._sockets.listeners(), deadline_s
+        ):
+            self._emit(ev.AuditFailed(at=self.now(), detail="the jar has no way out: pasta gave it no route in time"))
+
     def _start_service(self) -> None:
         command = list(self._prepare.service)
         if not command:
@@ -114,7 +123,7 @@ class Agent:
         self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
 
     def _on_exit(self, code: int) -> None:
-        self._observer.count()
+        self._observer.count(is_last=True)
         self._emit(ev.ServiceExited(at=self.now(), code=code))
 
     def _watch_calls(self) -> None:

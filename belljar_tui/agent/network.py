@@ -7,6 +7,7 @@ import fcntl
 import socket
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
@@ -22,10 +23,10 @@ def raise_loopback() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
 
 
-async def default_route_appears(deadline_s: float) -> bool:
-    """Wait until somebody (pasta) has given this namespace a default route; False when nobody did in time."""
+async def comes_true(condition: Callable[[], bool], deadline_s: float) -> bool:
+    """Wait for something nobody tells us about; False when it did not come true in time."""
     end = time.monotonic() + deadline_s
-    while not has_default_route():
+    while not condition():
         if time.monotonic() >= end:
             return False
         await asyncio.sleep(_POLL_S)

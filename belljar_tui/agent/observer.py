@@ -46,9 +46,14 @@ class Observer:
         self._now = now
         self._held: Counter[tuple[Dependency, Mode, Caller]] = Counter()
         """Held since the last flush."""
-        self._attributed: Counter[Dependency] = Counter()
+        self._blocked_said: Counter[Dependency] = Counter()
         """Blocked calls said of each dependency since the start."""
-        self._was_open: dict[Dependency, int] = {}
+        self._met_seal: Counter[tuple[Dependency, bool]] = Counter()
+        """Calls that came before their element, by whether they were cut: counted by the seal's own counter."""
+        self._counted: dict[Dependency, int] = {}
+        """Blocked calls as the kernel had them one round ago. What is unsaid of *those* by now was never held; of
+        the newest, some may still be waiting in the queue."""
+        self._last_mode: dict[Dependency, Mode] = {}
         self._said: dict[Dependency, ev.TrafficCounted] = {}
         self._known: set[tuple[Dependency, Endpoint | None, int | None]] = set()
         self.recent: list[Flow] = []
@@ -57,17 +62,24 @@ class Observer:
     def on_held(self, flow: Flow) -> None:
         """A call to a cut waits in the kernel: find its process, and its element if it has none yet."""
         caller = self._caller(flow)
+        was_counted = self._enforcer.has_element(flow.endpoint)
         dependency = self._enforcer.note(flow.endpoint)
         self._see(dependency, flow.endpoint, caller)
         mode = self._enforcer.mode_of(str(dependency))
+        if not was_counted:
+            self._met_seal[dependency, mode is not None] += 1
         if mode is not None:
+            self._last_mode[dependency] = mode
             self._held[dependency, mode, caller] += 1
 
     def on_flow(self, flow: Flow) -> None:
         """A new open flow. A call to a port of our own is internal, not a dependency."""
         if self._is_internal(flow.endpoint):
             return
+        was_counted = self._enforcer.has_element(flow.endpoint)
         dependency = self._enforcer.note(flow.endpoint)
+        if not was_counted:
+            self._met_seal[dependency, False] += 1
         self._see(dependency, flow.endpoint, self._caller(flow))
 
     def on_query_blocked(self, mode: Mode, peer: tuple[str, int]) -> None:
@@ -82,26 +94,36 @@ class Observer:
         """Say what was held since the last flush."""
         held, self._held = self._held, Counter()
         for (dependency, mode, caller), count in held.items():
-            self._attributed[dependency] += count
+            self._blocked_said[dependency] += count
             self._say_blocked(dependency, mode, caller, count)
 
-    def count(self) -> None:
-        """Read the kernel's counters: traffic of what is open, and blocked calls that nobody was named for."""
+    def count(self, *, is_last: bool = False) -> None:
+        """Read the kernel's counters: traffic of what is open, and blocked calls that nobody was named for.
+
+        `is_last`: nothing waits in the queue any more, so the newest count is final.
+        """
         self.flush()
-        for dependency, (verdict, counts) in self._enforcer.counts().items():
-            calls = counts.calls.packets
-            blocked = self._attributed[dependency]
-            if verdict is None:
-                self._was_open[dependency] = calls - blocked
-                self._say_traffic(dependency, calls - blocked, counts.packets.packets, counts.packets.bytes)
-                continue
-            missing = calls - self._was_open.get(dependency, 0) - blocked
-            if missing > 0:
-                self._attributed[dependency] += missing
-                self._say_blocked(dependency, verdict, NOBODY, missing)
+        for dependency, tally in self._enforcer.tallies().items():
+            opened, cut = tally.is_open, tally.is_cut
+            calls = opened.calls.packets + self._met_seal[dependency, False]
+            self._say_traffic(dependency, calls, opened.packets.packets, opened.packets.bytes)
+            blocked = cut.calls.packets + self._met_seal[dependency, True]
+            final = blocked if is_last else self._counted.get(dependency, 0)
+            self._counted[dependency] = blocked
+            self._say_unnamed(dependency, final - self._blocked_said[dependency])
+
+    def _say_unnamed(self, dependency: Dependency, missing: int) -> None:
+        """Blocked calls that the kernel counted and nobody held."""
+        if missing <= 0:
+            return
+        mode = self._enforcer.mode_of(str(dependency)) or self._last_mode.get(dependency, Mode.REFUSE)
+        self._blocked_said[dependency] += missing
+        self._say_blocked(dependency, mode, NOBODY, missing)
 
     def _say_traffic(self, dependency: Dependency, calls: int, packets: int, size: int) -> None:
         said = self._said.get(dependency)
+        if said is None and not (calls or packets):
+            return
         if said is not None and (said.calls, said.packets) == (calls, packets):
             if said.at < 0:
                 return

@@ -104,6 +104,23 @@ class Counts(msgspec.Struct, frozen=True):
         return Counts(self.calls.plus(other.calls), self.packets.plus(other.packets))
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """What was counted for an endpoint or a dependency since the start, apart for each way it stood."""
+
+    is_open: Counts = Counts()
+    """While it was open."""
+    is_cut: Counts = Counts()
+    """While it was cut."""
+
+    def plus(self, verdict: Verdict, counts: Counts) -> Tally:
+        if verdict is None:
+            return Tally(self.is_open.plus(counts), self.is_cut)
+        return Tally(self.is_open, self.is_cut.plus(counts))
+
+    def joined(self, other: Tally) -> Tally:
+        return Tally(self.is_open.plus(other.is_open), self.is_cut.plus(other.is_cut))
+
+
 class Ruleset:
     """The kernel's side of the wanted state. Synchronous: one change is one netlink round trip.
 

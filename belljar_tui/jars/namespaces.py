@@ -110,7 +110,11 @@ class NamespaceJar:
         machine = resolver_file.read()
         servers = uplink.nameservers(machine)
         command = uplink.pasta_command(
-            pasta, await self._agent_pid(), self._prepare.forwarded, maps_dns=uplink.DNS_ADDRESS in servers
+            pasta,
+            await self._agent_pid(),
+            self._prepare.forwarded,
+            maps_dns=uplink.DNS_ADDRESS in servers,
+            is_root=os.geteuid() == 0,
         )
         self._pasta = await asyncio.create_subprocess_exec(
             "setpriv", "--pdeathsig", "KILL", *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
