@@ -34,6 +34,11 @@ def meta(key: int, register: int = DATA) -> bytes:
     return _expression("meta", be32(1, register), be32(2, key))
 
 
+def set_mark(mark: int) -> list[bytes]:
+    """`meta mark set MARK`"""
+    return [immediate(struct.pack("=I", mark)), _expression("meta", be32(2, META_MARK), be32(3, DATA))]
+
+
 def ct(key: int, register: int = DATA) -> bytes:
     return _expression("ct", be32(1, register), be32(2, key))
 

@@ -28,7 +28,7 @@ from belljar_tui.agent.probes import HealthLoop
 from belljar_tui.agent.processes import ProcessTable
 from belljar_tui.agent.proof import prove
 from belljar_tui.agent.queue import CallQueue
-from belljar_tui.agent.ruleset import AGENT_MARK, LOG_GROUP, QUEUE, Ruleset
+from belljar_tui.agent.ruleset import AGENT_MARK, FOLLOWERS, LOG_GROUP, QUEUE, Ruleset
 from belljar_tui.agent.service import Identity, Spawner
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
@@ -132,6 +132,7 @@ class Agent:
         if queue != "none":
             try:
                 CallQueue(QUEUE, self._observer.on_held, lambda n: self._on_lost("queue", n)).start()
+                CallQueue(FOLLOWERS, lambda _: None, lambda _: None).start()
             except NetlinkError:
                 queue = "none"
         if log:

@@ -12,6 +12,7 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import dns.exception
 import dns.message
@@ -146,8 +147,7 @@ class _Queries(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # by duck type only, until Python 3.12
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         transport = self._transport

@@ -17,8 +17,9 @@ What the messages built here stand for:
         neighbour discovery accept
         loopback: the resolver's port accept; not @forwarded goto seen
         meta nfproto vmap @seal_watch }
-      chain seen     { log group 5 }
-      chain hold     { queue num 5 bypass }                  # held until its process is known
+      chain seen     { log group 5 accept }
+      chain hold     { meta l4proto != tcp meta mark set NEW_CALL accept   # held below, where it fails
+                       queue num 5 bypass }                                # held until its process is known
       chain enforce  { type filter hook output priority 0
         meta mark AGENT accept
         ct direction reply accept                            # the service may answer its callers
@@ -26,15 +27,22 @@ What the messages built here stand for:
         neighbour discovery accept
         loopback, not @forwarded: accept
         meta nfproto vmap @seal_verdict }
-      chain refuse   { meta l4proto tcp reject with tcp reset; reject with icmpx port-unreachable }
-      chain blackhole { drop }
+      chain refuse   { meta l4proto tcp reject with tcp reset
+                       meta mark NEW_CALL meta mark set REFUSED queue num 5 bypass
+                       meta mark set REFUSED queue num 6 bypass }
+      chain blackhole { the same, with drop and DROPPED }
+      chain fail     { type filter hook output priority 10
+        meta mark REFUSED reject with icmpx port-unreachable
+        meta mark DROPPED drop }
       chain names    { type nat hook output priority -110
         meta mark AGENT accept
         meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER }
     }
 
 A packet that was held leaves the queue at the next hook priority, so observing and enforcing are two base chains; with
-`bypass` a missing reader means unattributed, never unenforced.
+`bypass` a missing reader means unattributed, never unenforced. A datagram dropped on the output hook would fail its
+sender's `send` with EPERM, as no network does (measured); one that was queued first is already sent as far as its sender
+knows. So whatever is not TCP passes a queue before it fails: 5 if it is a new call, 6, which looks at nothing, if not.
 """
 
 from __future__ import annotations
@@ -42,7 +50,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -66,7 +74,10 @@ TABLE = "belljar"
 AGENT_MARK = 0xBE11
 LOG_GROUP = 5
 QUEUE = 5
+FOLLOWERS = 6
+"""The queue of datagrams that are cut but no new call."""
 SNAP_LENGTH = 64
+_NEW_CALL, _REFUSED, _DROPPED = 0xBE12, 0xBE13, 0xBE14
 _SUBSYSTEM = 10
 _NEWTABLE, _NEWCHAIN, _NEWRULE, _DELRULE, _NEWSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM = 0, 3, 6, 8, 9, 12, 13, 14
 _INET = 1
@@ -82,6 +93,9 @@ PROTOCOLS = {_TCP: Protocol.TCP, _UDP: Protocol.UDP, _ICMP: Protocol.ICMP, _ICMP
 
 Verdict = Mode | None
 """None is open."""
+
+QueueTo = Callable[[int], bytes]
+"""The expression that hands a packet to a numbered queue."""
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -138,15 +152,15 @@ class Ruleset:
 
     def create(self) -> None:
         """Make the table, with the best queue and log this kernel has, as one transaction per attempt."""
-        for queue, hold in (
-            ("native", [ex.queue_native(QUEUE)]),
-            ("xtables", [ex.queue_xtables(QUEUE)]),
-            ("none", [ex.log(LOG_GROUP, SNAP_LENGTH), ex.verdict(ex.ACCEPT)]),
-            ("none", [ex.verdict(ex.ACCEPT)]),
-        ):
-            has_log = hold != [ex.verdict(ex.ACCEPT)]
+        attempts: tuple[tuple[str, QueueTo | None, bool], ...] = (
+            ("native", ex.queue_native, True),
+            ("xtables", ex.queue_xtables, True),
+            ("none", None, True),
+            ("none", None, False),
+        )
+        for queue, queue_to, has_log in attempts:
             try:
-                self._netfilter.batch(_SUBSYSTEM, self._table(hold, has_log))
+                self._netfilter.batch(_SUBSYSTEM, self._table(queue_to, has_log))
             except NetlinkError as error:
                 if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL) or not has_log:
                     raise
@@ -215,8 +229,8 @@ class Ruleset:
             for fields in _list_elements(payload):
                 yield _endpoint(fields, v6), _target_name(fields), _count(fields)
 
-    def _table(self, hold: list[bytes], has_log: bool) -> list[Message]:
-        seen = [ex.log(LOG_GROUP, SNAP_LENGTH)] if has_log else [ex.verdict(ex.ACCEPT)]
+    def _table(self, queue_to: QueueTo | None, has_log: bool) -> list[Message]:
+        seen = [*([ex.log(LOG_GROUP, SNAP_LENGTH)] if has_log else []), ex.verdict(ex.ACCEPT)]
         content = [Message(_kind(_NEWTABLE), text(1, TABLE) + be32(2, _OWNER_FLAG), CREATE, _INET)]
         content += [_set(name, _KEY6 if v6 else _KEY4, 24 if v6 else 12) for name, v6, _ in _MAPS]
         content += [_set(name, 1, 1) for name in ("seal_verdict", "seal_watch")]
@@ -225,13 +239,14 @@ class Ruleset:
             content.append(_chain(name))
         content.append(_chain("observe", "filter", -10))
         content.append(_chain("enforce", "filter", 0))
+        content.append(_chain("fail", "filter", 10))
         content.append(_chain("names", "nat", -110))
         content += _element_messages(
             _NEWSETELEM, "forwarded", [nested(1, _key(struct.pack(">H", p))) for p in self._forwarded], CREATE
         )
         content += _seal_messages(_NEWSETELEM, None)
-        content += [_rule("seen", seen), _rule("hold", hold)]
-        content += _failures() + self._inner() + _observe() + _enforce() + self._names()
+        content.append(_rule("seen", seen))
+        content += _hold(queue_to, seen) + _failures(queue_to) + self._inner() + _observe() + _enforce() + self._names()
         return content
 
     def _inner(self) -> list[Message]:
@@ -298,16 +313,41 @@ def _rule(chain: str, expressions: Iterable[bytes]) -> Message:
 
 
 def _from_agent() -> list[bytes]:
-    return [ex.meta(ex.META_MARK), ex.compare(struct.pack("=I", AGENT_MARK))]
+    return _has_mark(AGENT_MARK)
 
 
-def _failures() -> list[Message]:
-    is_tcp = [ex.meta(ex.META_L4PROTO), ex.compare(bytes([_TCP]))]
+def _has_mark(mark: int) -> list[bytes]:
+    return [ex.meta(ex.META_MARK), ex.compare(struct.pack("=I", mark))]
+
+
+def _hold(queue_to: QueueTo | None, seen: list[bytes]) -> list[Message]:
+    """Without a queue a blocked call is logged at best."""
+    if queue_to is None:
+        return [_rule("hold", seen)]
+    not_tcp = [ex.meta(ex.META_L4PROTO), ex.compare(bytes([_TCP]), ex.NOT_EQUAL)]
     return [
-        _rule("refuse", [*is_tcp, ex.reject_tcp_reset()]),
-        _rule("refuse", [ex.reject_port_unreachable()]),
-        _rule("blackhole", [ex.verdict(ex.DROP)]),
+        _rule("hold", [*not_tcp, *ex.set_mark(_NEW_CALL), ex.verdict(ex.ACCEPT)]),
+        _rule("hold", [queue_to(QUEUE)]),
     ]
+
+
+def _failures(queue_to: QueueTo | None) -> list[Message]:
+    is_tcp = [ex.meta(ex.META_L4PROTO), ex.compare(bytes([_TCP]))]
+    rules = [
+        _rule("refuse", [*is_tcp, ex.reject_tcp_reset()]),
+        _rule("blackhole", [*is_tcp, ex.verdict(ex.DROP)]),
+    ]
+    for chain, mark, failure in (
+        ("refuse", _REFUSED, ex.reject_port_unreachable()),
+        ("blackhole", _DROPPED, ex.verdict(ex.DROP)),
+    ):
+        if queue_to is None:
+            rules.append(_rule(chain, [failure]))
+            continue
+        rules.append(_rule(chain, [*_has_mark(_NEW_CALL), *ex.set_mark(mark), queue_to(QUEUE)]))
+        rules.append(_rule(chain, [*ex.set_mark(mark), queue_to(FOLLOWERS)]))
+        rules.append(_rule("fail", [*_has_mark(mark), failure]))
+    return rules
 
 
 def _observe() -> list[Message]:
