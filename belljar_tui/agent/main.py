@@ -51,6 +51,7 @@ class Agent:
         self._sockets = SocketTable()
         self._processes = ProcessTable()
         self._directory = Directory()
+        self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
         self._ended: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -148,7 +149,10 @@ class Agent:
 
     def _on_resolved(self, name: str, addresses: list[str], detail: str) -> None:
         self._enforcer.learn(name, addresses)
-        self._emit(ev.NameResolved(at=self.now(), name=name, addresses=addresses, detail=detail))
+        answer = (name, tuple(sorted(addresses)), detail)
+        if answer not in self._answers:  # services ask again and again: only what is new is news
+            self._answers.add(answer)
+            self._emit(ev.NameResolved(at=self.now(), name=name, addresses=addresses, detail=detail))
 
     def _on_health(self, health: Health, check: str, detail: str) -> None:
         self._emit(ev.HealthChanged(at=self.now(), health=health, check=check, detail=detail))

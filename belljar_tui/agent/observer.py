@@ -148,9 +148,9 @@ class Observer:
 
     def _see(self, dependency: Dependency, endpoint: Endpoint | None, caller: Caller) -> None:
         key = (dependency, endpoint, caller.pid)
-        if key in self._known:
+        if key in self._known or (caller.pid is None and (dependency, endpoint, None) in self._known):
             return
-        self._known.add(key)
+        self._known |= {key, (dependency, endpoint, None)}
         where = str(endpoint) if endpoint is not None else ""
         self._emit(
             ev.DependencySeen(

@@ -237,7 +237,8 @@ def _callers(view: DependencyView, pid: int | None) -> tuple[int, ...]:
 
 
 def _name_resolved(state: State, event: ev.NameResolved) -> State:
-    return _with(state, names={**state.names, event.name: tuple(event.addresses)})
+    known = state.names.get(event.name, ())
+    return _with(state, names={**state.names, event.name: tuple(dict.fromkeys((*known, *event.addresses)))})
 
 
 def _call_blocked(state: State, event: ev.CallBlocked) -> State:

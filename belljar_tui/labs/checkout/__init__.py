@@ -1,0 +1,1 @@
+"""The checkout lab: a shop that takes orders."""

@@ -1,0 +1,31 @@
+"""What a lab is: a service, the hosts around it, and the truth to be found."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Truth(msgspec.Struct, frozen=True):
+    """What the service really needs; tests and later searches are measured against it."""
+
+    always: tuple[str, ...]
+    """Ids needed at every moment."""
+    cold_only: tuple[str, ...] = ()
+    """Needed to start, not to go on."""
+    one_of: tuple[tuple[str, ...], ...] = ()
+    """Groups of which one must be open."""
+    tolerated: tuple[str, ...] = ()
+    needed_when_hanging: tuple[str, ...] = ()
+    """Tolerated when refused, but not when they hang."""
+
+
+class Lab(msgspec.Struct, frozen=True):
+    name: str
+    summary: str
+    service: tuple[str, ...]
+    """Module arguments after the interpreter."""
+    checks: tuple[str, ...]
+    nameservers: tuple[str, ...]
+    hosts: dict[str, str]
+    """Host name -> last part of its addresses (10.77.1.N and fd77:1::N); a name without a dot is not in the DNS."""
+    truth: Truth

@@ -1,0 +1,116 @@
+"""Makes a lab's world around a jar: `python -m belljar_tui.labs.launch LAB -- AGENT...`
+
+Started as PID 1 of fresh network, mount and PID namespaces. This namespace becomes the world, with every host of the
+lab; the agent gets a network namespace of its own, joined to the world by a veth pair, and namespaces below ours, so
+that whatever ends us ends all of it.
+
+    world (hosts 10.77.1.0/24, fd77:1::/64) ── 10.77.0.1 veth 10.77.0.2 ── jar (agent, service)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from pyroute2.iproute.linux import IPRoute
+
+from belljar_tui.labs import LABS
+from belljar_tui.labs.checkout.hosts import HOSTS
+from belljar_tui.labs.lab import Lab
+from belljar_tui.labs.nameserver import serve as serve_names
+
+_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+_WORLD4, _JAR4 = "10.77.0.1", "10.77.0.2"
+_WORLD6, _JAR6 = "fd77::1", "fd77::2"
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Build the world, run the agent in its jar, and end with the agent's exit code."""
+    name, _, *agent = arguments
+    lab = LABS[name]
+    made, linked = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become_agent(agent, made[1], linked[0])
+    for end in (made[1], linked[0]):
+        os.close(end)
+    os.read(made[0], 1)
+    _link(pid, lab)
+    return asyncio.run(_world(lab, pid, lambda: os.write(linked[1], b"!")))
+
+
+def _become_agent(agent: list[str], made: int, linked: int) -> NoReturn:
+    """The jar's side: a network namespace, its address, and then the agent in namespaces of its own."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if _libc.unshare(_CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        sys.stderr.write(f"belljar lab: {os.strerror(number)}\n")
+        os._exit(4)
+    os.write(made, b"!")
+    if os.read(linked, 1) != b"!":
+        os._exit(4)
+    with IPRoute() as route:
+        _raise(route, "lo")
+        index = _raise(route, "world", (_JAR4, 24), (_JAR6, 64))
+        route.route("add", dst="default", gateway=_WORLD4, oif=index)
+        route.route("add", dst="default", gateway=_WORLD6, oif=index, family=10)
+    os.execvp("unshare", ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--", *agent])
+
+
+def _link(pid: int, lab: Lab) -> None:
+    """The world's interfaces: every host's addresses on loopback, and a veth pair into the jar."""
+    with IPRoute() as route:
+        lo = _raise(route, "lo")
+        for address in _addresses(lab).values():
+            route.addr("add", index=lo, address=address[0], prefixlen=32)
+            route.addr("add", index=lo, address=address[1], prefixlen=128)
+        route.link("add", ifname="jar", kind="veth", peer={"ifname": "world", "net_ns_pid": pid})
+        _raise(route, "jar", (_WORLD4, 24), (_WORLD6, 64))
+
+
+def _raise(route: IPRoute, name: str, *addresses: tuple[str, int]) -> int:
+    """Give an interface its addresses (no duplicate detection: nobody else is there) and bring it up; its index."""
+    index: int = route.link_lookup(ifname=name)[0]
+    for address, length in addresses:
+        flags = {"ifa_flags": 0x02} if ":" in address else {}
+        route.addr("add", index=index, address=address, prefixlen=length, **flags)
+    route.link("set", index=index, state="up")
+    return index
+
+
+def _addresses(lab: Lab) -> dict[str, tuple[str, str]]:
+    """Host -> IPv4 and IPv6 address; the name server is `dns`."""
+    numbers = {**lab.hosts, "dns": lab.nameservers[0].rpartition(".")[2]}
+    return {host: (f"10.77.1.{number}", f"fd77:1::{number}") for host, number in numbers.items()}
+
+
+async def _world(lab: Lab, pid: int, let_go: Callable[[], object]) -> int:
+    """Serve every host until the agent's side ends."""
+    addresses = _addresses(lab)
+    named = {host: address for host, address in addresses.items() if host.endswith(".lab")}
+    await serve_names(addresses["dns"][0], named)
+    for host, serve in HOSTS.items():
+        for address in addresses[host]:
+            await serve(address)
+    let_go()
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def reap() -> None:
+        gone, status = os.waitpid(-1, os.WNOHANG)
+        if gone == pid and not ended.done():
+            ended.set_result(os.waitstatus_to_exitcode(status))
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap)
+    reap()
+    return abs(await ended)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
