@@ -40,7 +40,7 @@ class Session:
         self.client = client
         self.state = State()
         self.history = History(wanted or Wanted())
-        self._opening = opening
+        self.opening = opening
         self._write = write
         self._save = save
         self._clock_zero = time.monotonic() if clock_zero is None else clock_zero
@@ -53,7 +53,7 @@ class Session:
 
     async def start(self) -> None:
         """Write the opening event and make the jar. Raises errors.JarError."""
-        self._take(self._opening)
+        self._take(self.opening)
         try:
             await self.client.start()
         except BellJarError as error:

@@ -1,0 +1,162 @@
+"""The command line. Everything heavy is imported inside a command, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from belljar_tui import __version__
+from belljar_tui.errors import BellJarError
+from belljar_tui.headless import diagnostics
+from belljar_tui.headless.options import health_options, session_options
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="belljar")
+def cli() -> None:
+    """What does this service really need to run?
+
+    BellJar seals a service in a container of plain Linux namespaces, shows its dependencies as a live graph, and lets
+    you cut and restore each one while health and blocked calls come in.
+
+    \b
+      belljar demo                                          explore the built-in lab
+      belljar run --health http://localhost:8080/ready -- ./server --port 8080
+      belljar verify checkout.belljar.yaml                  prove a saved profile again, in CI
+      belljar doctor                                        what this machine can do
+    """
+
+
+@cli.command()
+@click.argument("lab", default="checkout", type=click.Choice(["checkout"]))
+@session_options
+def demo(lab: str, headless: bool, seal: str, journal: str | None) -> None:
+    """Explore a built-in LAB: a little world in namespaces of its own.
+
+    Needs no root, no engine and no network. Move to auth.lab and press space: the row is cut, blocked calls come in,
+    and health turns red with the check's own words. Space again, and it recovers.
+    """
+    from belljar_tui.headless import run as running
+
+    sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal))
+
+
+@cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
+@health_options
+@click.option(
+    "--forward",
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Lead this TCP port of the jar's loopback to the same port of the machine's loopback. It is a dependency "
+    "then: tcp://localhost:PORT. Repeat for several.",
+)
+@click.option(
+    "--env",
+    "settings",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Set a variable for the service, which otherwise has your environment. Profiles name it, never its value.",
+)
+@click.option("--name", help="What to call the session (default: the program's name).")
+@session_options
+@click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
+def run(
+    command: tuple[str, ...],
+    checks: tuple[str, ...],
+    health_for: int,
+    health_every: float,
+    health_timeout: float,
+    forward: tuple[int, ...],
+    settings: tuple[str, ...],
+    name: str | None,
+    headless: bool,
+    seal: str,
+    journal: str | None,
+) -> None:
+    """Run COMMAND in a sealed jar and explore it.
+
+    The service sees your files and environment, and a network of its own whose way out is yours to cut. When BellJar
+    ends, however it ends, the service ends with it and nothing is left behind.
+
+    \b
+      belljar run --health http://localhost:8080/ready -- ./server --port 8080
+      belljar run --forward 5432 --forward 6379 --health tcp://localhost:8000 -- python app.py
+      belljar run --seal vacuum --headless -- ./server      everything cut from its first packet
+    """
+    from belljar_tui.headless import run as running
+    from belljar_tui.wire.messages import Checks
+
+    health = Checks(checks, every_s=health_every, timeout_s=health_timeout, healthy_for=health_for)
+    code = running.run(
+        command,
+        name=name,
+        health=health,
+        forward=forward,
+        settings=settings,
+        seal=seal,
+        headless=headless,
+        journal=journal,
+    )
+    sys.exit(code)
+
+
+@cli.command()
+@click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
+def verify(profiles: tuple[str, ...], as_json: bool) -> None:
+    """Prove saved profiles again: one sealed run each, no screen.
+
+    Everything outside the profile's working set is cut from the first packet; the service must become healthy within
+    the deadline all the same.
+
+    \b
+    Exit codes: 0 holds, 1 broken, 2 usage, 3 drifted (the service calls something the profile does not know),
+    4 the jar could not be made or sealed, 5 inconclusive, 130 interrupted. Of several, the worst.
+    """
+    from belljar_tui.headless import verify as verifying
+
+    sys.exit(verifying.verify(profiles, as_json=as_json))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
+def doctor(as_json: bool) -> None:
+    """Say what this machine can do, and what to do about what it cannot."""
+    from belljar_tui.headless import doctor as examining
+
+    sys.exit(examining.doctor(as_json=as_json))
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a SHELL.
+
+    \b
+      belljar completion bash > ~/.local/share/bash-completion/completions/belljar
+    """
+    from click.shell_completion import get_completion_class
+
+    from belljar_tui.headless import printer
+
+    made = get_completion_class(shell)
+    if made is not None:
+        printer.line(made(cli, {}, "belljar", "_BELLJAR_COMPLETE").source().encode())
+
+
+def main() -> None:
+    """The `belljar` command."""
+    try:
+        cli()
+    except BellJarError as error:
+        diagnostics.fail(error)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(diagnostics.Exit.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  # the last door: a person sees one line, the report has the rest
+        diagnostics.crash(error)

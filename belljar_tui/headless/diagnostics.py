@@ -1,0 +1,44 @@
+"""The one module that writes to stderr and decides exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from enum import IntEnum
+from typing import NoReturn
+
+from belljar_tui.errors import BellJarError
+
+
+class Exit(IntEnum):
+    """The design's exit codes."""
+
+    HOLDS = 0
+    BROKEN = 1
+    USAGE = 2
+    DRIFTED = 3
+    UNSEALED = 4
+    INCONCLUSIVE = 5
+    INTERRUPTED = 130
+
+
+def note(text: str) -> None:
+    """Something a person may want to know beside the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def fail(error: BellJarError) -> NoReturn:
+    """Say an expected error, without a traceback, and leave with its code."""
+    note(f"belljar: {error}")
+    sys.exit(error.exit_code)
+
+
+def crash(error: BaseException) -> NoReturn:
+    """A fault of ours: one line for the person, the traceback in a file for a report."""
+    descriptor, path = tempfile.mkstemp(prefix="belljar-crash-", suffix=".txt")
+    with os.fdopen(descriptor, "w") as file:
+        traceback.print_exception(error, file=file)
+    note(f"belljar: this should not have happened: {type(error).__name__}: {error}\nThe details are in {path}")
+    sys.exit(70)

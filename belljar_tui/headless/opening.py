@@ -1,0 +1,151 @@
+"""Builds a session from what the command line asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from belljar_tui import __version__, locations
+from belljar_tui.core.events import SessionStarted
+from belljar_tui.core.model import Wanted
+from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
+from belljar_tui.core.state import State
+from belljar_tui.headless.options import require_command
+from belljar_tui.jars.namespaces import NamespaceJar
+from belljar_tui.journal.profile_file import write_profile
+from belljar_tui.journal.writer import JournalWriter
+from belljar_tui.labs import LABS
+from belljar_tui.session import Session
+from belljar_tui.wire.messages import Checks, Prepare
+
+
+class Opened(msgspec.Struct):
+    """A session ready to start, and where its files are."""
+
+    session: Session
+    journal: Path
+    log: Path
+    """The service's own output."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What somebody asked to have opened."""
+
+    name: str
+    command: tuple[str, ...]
+    health: Checks
+    wanted: Wanted = Wanted()
+    environment: dict[str, str] = {}
+    added: tuple[str, ...] = ()
+    """Names of environment variables asked for one by one; the profile names them."""
+    forward: tuple[int, ...] = ()
+    lab: str | None = None
+    journal: str | None = None
+    deadline_s: float = 60.0
+
+
+def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
+    """What it takes to open a built-in lab."""
+    lab = LABS[name]
+    timing = health or Checks()
+    return Asked(
+        name=lab.name,
+        command=(sys.executable, *lab.service),
+        health=msgspec.structs.replace(timing, checks=timing.checks or lab.checks),
+        wanted=wanted,
+        environment=dict(os.environ),
+        lab=lab.name,
+    )
+
+
+def asked_for_profile(profile: Profile) -> Asked:
+    """What it takes to put a profile to the test: its jar, sealed, with only its working set open."""
+    healthy = profile.healthy
+    health = Checks(
+        tuple(healthy.checks),
+        every_s=healthy.every_s,
+        timeout_s=healthy.timeout_s,
+        healthy_for=healthy.healthy_for,
+    )
+    if profile.lab is not None:
+        asked = asked_for_lab(profile.lab, wanted_of(profile), health)
+        return msgspec.structs.replace(asked, deadline_s=profile.recovery.deadline_s)
+    return Asked(
+        name=profile.name,
+        command=profile.service.command,
+        health=health,
+        wanted=wanted_of(profile),
+        environment=dict(os.environ),
+        forward=tuple(profile.forward),
+        deadline_s=profile.recovery.deadline_s,
+    )
+
+
+def open_session(asked: Asked) -> Opened:
+    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError."""
+    require_command(asked.command)
+    started = datetime.now().astimezone()
+    folder = locations.new_session(asked.name, started)
+    journal = Path(asked.journal) if asked.journal else locations.journal_of(folder)
+    log = locations.service_log_of(folder)
+    zero = time.monotonic()
+    opening = SessionStarted(
+        at=0.0,
+        name=asked.name,
+        jar="lab" if asked.lab else "namespaces",
+        command=list(asked.command),
+        checks=list(asked.health.checks),
+        started=started.isoformat(timespec="seconds"),
+        version=__version__,
+    )
+    session = Session(
+        NamespaceJar(_prepare(asked, log), lab=asked.lab, clock_zero=zero),
+        opening,
+        write=JournalWriter(journal).write,
+        save=_saver(asked),
+        wanted=asked.wanted,
+        clock_zero=zero,
+    )
+    return Opened(session, journal, log)
+
+
+def _prepare(asked: Asked, log: Path) -> Prepare:
+    lab = LABS[asked.lab] if asked.lab else None
+    log.touch(mode=0o600)
+    return Prepare(
+        service=asked.command,
+        wanted=asked.wanted,
+        health=asked.health,
+        environment=asked.environment,
+        directory=str(Path.cwd()),
+        user=os.geteuid(),
+        group=os.getegid(),
+        nameservers=lab.nameservers if lab else (),
+        forwarded=asked.forward,
+        log_path=str(log),
+    )
+
+
+def _saver(asked: Asked) -> Callable[[State, Path], None]:
+    timing = asked.health
+
+    def save(state: State, path: Path) -> None:
+        profile = profile_of(
+            state,
+            deadline_s=asked.deadline_s,
+            date=datetime.now().astimezone().isoformat(timespec="seconds"),
+            version=__version__,
+            forward=asked.forward,
+            lab=asked.lab,
+            environment=asked.added,
+            healthy=Healthy(every_s=timing.every_s, timeout_s=timing.timeout_s, healthy_for=timing.healthy_for),
+        )
+        write_profile(path, profile)
+
+    return save

@@ -1,0 +1,73 @@
+"""`belljar run` and `belljar demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from belljar_tui import locations
+from belljar_tui.core.model import Seal, Wanted
+from belljar_tui.errors import UsageError
+from belljar_tui.headless import diagnostics
+from belljar_tui.headless.opening import Asked, Opened, asked_for_lab, open_session
+from belljar_tui.headless.options import environment_of
+from belljar_tui.headless.stream import stream
+from belljar_tui.wire.messages import Checks
+
+
+def run(
+    command: Sequence[str],
+    *,
+    name: str | None,
+    health: Checks,
+    forward: Sequence[int],
+    settings: Sequence[str],
+    seal: str,
+    headless: bool,
+    journal: str | None,
+) -> int:
+    """Seal a program of the user's. Returns the exit code. Raises BellJarError."""
+    asked = Asked(
+        name=name or Path(command[0]).name,
+        command=tuple(command),
+        health=health,
+        wanted=Wanted(seal=Seal(seal)),
+        environment=environment_of(settings),
+        added=tuple(setting.partition("=")[0] for setting in settings),
+        forward=tuple(forward),
+        journal=journal,
+    )
+    return _show(open_session(_checked(asked, headless=headless)), headless=headless)
+
+
+def demo(lab: str, *, seal: str, headless: bool, journal: str | None) -> int:
+    """Open a built-in lab. Returns the exit code. Raises BellJarError."""
+    asked = msgspec.structs.replace(asked_for_lab(lab, Wanted(seal=Seal(seal))), journal=journal)
+    return _show(open_session(_checked(asked, headless=headless)), headless=headless)
+
+
+def _checked(asked: Asked, *, headless: bool) -> Asked:
+    if not headless and not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise UsageError(
+            "The explorer needs a terminal, and this is none.",
+            remedy="Add --headless for events as JSON Lines, or use: belljar verify PROFILE",
+        )
+    return asked
+
+
+def _show(opened: Opened, *, headless: bool) -> int:
+    if headless:
+        code = int(asyncio.run(stream(opened.session)))
+    else:
+        from belljar_tui.tui.app import ExplorerApp
+
+        path = locations.profile_of(opened.session.opening.name, Path.cwd())
+        app = ExplorerApp(opened.session, str(path))
+        app.run()
+        code = app.return_code or 0
+    diagnostics.note(f"journal  {opened.journal}\noutput   {opened.log}")
+    return code
