@@ -12,7 +12,7 @@ from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.history import History
 from belljar_tui.core.model import Dependency, Wanted
-from belljar_tui.core.state import State, apply
+from belljar_tui.core.state import State, apply, settled
 from belljar_tui.errors import BellJarError
 from belljar_tui.wire.client import AgentClient
 
@@ -115,7 +115,7 @@ class Session:
 
     def _save_to(self, path: str) -> None:
         try:
-            self._save(self.state, Path(path))
+            self._save(settled(self.state, self.history.now), Path(path))
         except (BellJarError, OSError) as error:
             self.reject(f"save {path}", str(error))
             return

@@ -107,7 +107,7 @@ class Agent:
         await asyncio.wait([self._ended], timeout=grace_s)
 
     async def _network_is_ready(self) -> None:
-        """Wait for the way out: a route, and a listener on every port that leads out. Without them, say so and go on."""
+        """Wait for the way out: a route, and a listener on every port that leads out. Without them, say so."""
         ports = {(Protocol.TCP, port) for port in self._prepare.forwarded}
         deadline_s = self._prepare.wait_for_network_s
         if deadline_s and not await comes_true(

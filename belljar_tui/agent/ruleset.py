@@ -40,9 +40,11 @@ What the messages built here stand for:
     }
 
 A packet that was held leaves the queue at the next hook priority, so observing and enforcing are two base chains; with
-`bypass` a missing reader means unattributed, never unenforced. A datagram dropped on the output hook would fail its
-sender's `send` with EPERM, as no network does (measured); one that was queued first is already sent as far as its sender
-knows. So whatever is not TCP passes a queue before it fails: 5 if it is a new call, 6, which looks at nothing, if not.
+`bypass` a missing reader means unattributed, never unenforced.
+
+A datagram dropped on the output hook would fail its sender's `send` with EPERM, as no network does (measured); one that
+was queued first is already sent as far as its sender knows. So whatever is not TCP passes a queue before it fails: 5 if
+it is a new call; 6, which looks at nothing, if it is not.
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ class State(msgspec.Struct, frozen=True):
     seal_mode: Mode = Mode.REFUSE
     proof: ev.SealProven | None = None
     service_pid: int | None = None
+    service_started_at: float = 0.0
     exit_code: int | None = None
+    """Of the service; negative is a signal's number. None while it runs."""
     processes: dict[int, Process] = {}
     dependencies: dict[str, DependencyView] = {}
     """In the order first seen."""
@@ -204,7 +206,7 @@ def _seal_proven(state: State, event: ev.SealProven) -> State:
 
 
 def _service_started(state: State, event: ev.ServiceStarted) -> State:
-    return _with(state, service_pid=event.pid, exit_code=None)
+    return _with(state, service_pid=event.pid, service_started_at=event.at, exit_code=None)
 
 
 def _service_exited(state: State, event: ev.ServiceExited) -> State:
@@ -416,6 +418,15 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.ProfileSaved: _profile_saved,
     ev.SessionEnded: _session_ended,
 }
+
+
+def settled(state: State, wanted: Wanted) -> State:
+    """The state as it will be once `wanted` has come back as events: what a profile saved right now should say."""
+    views = {
+        identity: msgspec.structs.replace(view, mode=wanted.mode_of(identity))
+        for identity, view in state.dependencies.items()
+    }
+    return _with(state, dependencies=views, seal=wanted.seal, seal_mode=wanted.seal_mode)
 
 
 def protocol_of(view: DependencyView) -> Protocol:

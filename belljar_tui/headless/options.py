@@ -15,7 +15,7 @@ from belljar_tui.errors import BellJarError, UsageError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class HealthCheck(click.ParamType):
+class HealthCheck(click.ParamType[str]):
     """http://…, tcp://… or exec:…, checked while the command line is read."""
 
     name = "check"

@@ -92,10 +92,16 @@ class _Dumper(yaml.SafeDumper):
             return self.represent_int(int(data))
         return super().represent_float(data)
 
+    def represent_text(self, data: str) -> yaml.ScalarNode:
+        # Plain and single-quoted text would be read back with these as ordinary line ends.
+        style = '"' if any(c in data for c in "\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
+_Dumper.add_representer(str, _Dumper.represent_text)
 _Dumper.add_representer(float, _Dumper.represent_float)
 
 

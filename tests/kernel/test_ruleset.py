@@ -149,7 +149,7 @@ async def _thousand() -> None:
     assert ruleset.read() == {}
 
 
-async def _owner() -> None:
+def _outlives() -> None:
     program = (
         "from belljar_tui.agent.netlink import Netfilter; from belljar_tui.agent.ruleset import Ruleset; import sys;"
         "r = Ruleset(Netfilter(), 5300, []); r.create(); print('made', flush=True); sys.stdin.read()"
@@ -198,6 +198,10 @@ def test_a_change_is_one_transaction() -> None:
 
 def test_a_thousand_endpoints_are_one_change() -> None:
     run_in_jar(_thousand, ("--user", "--map-root-user"))
+
+
+async def _owner() -> None:
+    await asyncio.to_thread(_outlives)
 
 
 @PRIVILEGES

@@ -1,4 +1,4 @@
-"""Little worlds for kernel tests: a jar's network namespace with a neighbour, thrown away with the process that made it.
+"""Little worlds for kernel tests: a jar's network namespace and a neighbour, gone with the process that made them.
 
 A test's body is a function of this folder, run by its own interpreter as PID 1 of fresh namespaces: as root through
 plain namespaces, and through a user namespace as a normal user would have it. Nothing is left when it ends.
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 NEIGHBOUR4, NEIGHBOUR6 = "10.66.0.2", "fd66::2"
 _CLONE_NEWNET = 0x40000000
 DEADLINE_S = 60
+_FRESH = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 PRIVILEGES = pytest.mark.parametrize(
     "flags",
@@ -38,8 +39,7 @@ def run_in_jar(body: Callable[[], Awaitable[None]], flags: tuple[str, ...]) -> N
     """Run the coroutine function `body` of a test module inside fresh namespaces; its failure is ours."""
     program = f"from {body.__module__} import {body.__name__} as body; from worlds import enter; enter(body)"
     done = subprocess.run(
-        ["unshare", *flags, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        + [sys.executable, "-c", program],
+        [*_FRESH, *flags, sys.executable, "-c", program],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
         capture_output=True,

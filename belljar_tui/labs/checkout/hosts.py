@@ -1,4 +1,4 @@
-"""The dependencies of the checkout lab. Each speaks just enough of its trade that calls, bytes and failures are real."""
+"""The dependencies of the checkout lab. Each speaks enough of its trade that calls, bytes and failures are real."""
 
 from __future__ import annotations
 

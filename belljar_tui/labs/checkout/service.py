@@ -5,6 +5,7 @@ It is written as services are: some calls pooled and some not, some with a timeo
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import http.client
 import http.server
@@ -150,10 +151,8 @@ def every(seconds: float, work: Callable[[], object]) -> None:
 
     def loop() -> None:
         while True:
-            try:
+            with contextlib.suppress(OSError, Unavailable):  # tolerated: that is the point of it
                 work()
-            except (OSError, Unavailable):
-                pass  # tolerated: that is the point of it
             time.sleep(seconds)
 
     threading.Thread(target=loop, daemon=True).start()
@@ -170,7 +169,7 @@ def web() -> None:
     checkout = Checkout()
 
     class Requests(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the name the standard library calls
+        def do_GET(self) -> None:  # the name the standard library calls
             work = {"/ready": checkout.ready, "/order": checkout.order}.get(self.path)
             if work is None:
                 return self._say(404, "there are /ready and /order")
@@ -210,10 +209,8 @@ def updater() -> None:
     """Ask for updates at an address that is in no document."""
     become("updater")
     while True:
-        try:
+        with contextlib.suppress(Unavailable):  # next time, then
             http_get(*_UPDATES, "/latest")
-        except Unavailable:
-            pass  # next time, then
         time.sleep(2)
 
 

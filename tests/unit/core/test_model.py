@@ -20,10 +20,9 @@ def test_an_id_reads_back_as_the_dependency_it_came_from(dependency: Dependency)
 def test_garbage_is_an_id_or_a_bad_one_and_nothing_else(text: str) -> None:
     try:
         dependency = Dependency.parse(text)
-    except BadDependencyId as error:
-        assert error.remedy
-    else:
-        assert Dependency.parse(str(dependency)) == dependency
+    except BadDependencyId:
+        return
+    assert Dependency.parse(str(dependency)) == dependency
 
 
 @pytest.mark.parametrize(
@@ -46,8 +45,8 @@ def test_each_kind_of_id_is_read(text: str, dependency: Dependency) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "auth", "auth:9000", "http://a:1", "tcp://", "tcp://a", "tcp://a:", "tcp://a:0", "tcp://a:65536", "tcp://a:-1",
-     "tcp://a:٣", "tcp://a:1:2", "tcp://[::1:1", "tcp://[1.2.3.4]:1", "tcp://[::1]x:1", "tcp://fd00::1:443", "tcp://a b:1",
-     "tcp://a/b:1", "icmp://a:1", "unix:relative", "dns:x"],
+     "tcp://a:٣", "tcp://a:1:2", "tcp://[::1:1", "tcp://[1.2.3.4]:1", "tcp://[::1]x:1", "tcp://fd00::1:443",
+     "tcp://a b:1", "tcp://a/b:1", "icmp://a:1", "unix:relative", "dns:x"],
 )  # fmt: skip
 def test_what_is_not_an_id_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(BadDependencyId, match="is not a dependency id"):

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from itertools import accumulate
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.state import BLOCKED_KEPT, State, apply, fold
+from tests.unit.strategies import events
+
+AUTH = "tcp://auth.lab:9000"
+
+streams = st.lists(events, max_size=30)
+
+
+@given(streams)
+def test_any_event_list_folds_and_time_never_runs_backwards(stream: list[ev.AnyEvent]) -> None:
+    states = list(accumulate(stream, apply, initial=State()))
+    times = [state.at for state in states]
+    assert times == sorted(times)
+
+
+@given(streams)
+def test_counts_are_the_sums_of_the_events(stream: list[ev.AnyEvent]) -> None:
+    state = fold(stream)
+    blocked = [event for event in stream if isinstance(event, ev.CallBlocked)]
+    assert state.blocked == sum(event.count for event in blocked)
+    assert state.blocked == sum(view.blocked for view in state.dependencies.values())
+    assert state.lost == sum(event.count for event in stream if isinstance(event, ev.EventsLost))
+    assert state.blocked == sum(line.count for line in state.blocked_lines)
+    assert state.open_count + state.cut_count == len(state.dependencies)
+
+
+@given(streams, streams)
+def test_folding_in_two_parts_is_folding_at_once(first: list[ev.AnyEvent], second: list[ev.AnyEvent]) -> None:
+    assert fold(second, fold(first)) == fold(first + second)
+
+
+@given(streams)
+def test_the_last_word_on_a_cut_is_what_the_state_says(stream: list[ev.AnyEvent]) -> None:
+    modes: dict[str, Mode | None] = {}
+    for event in stream:
+        if isinstance(event, ev.CutApplied):
+            modes[event.dependency] = event.mode
+        elif isinstance(event, ev.CutRestored):
+            modes[event.dependency] = None
+    state = fold(stream)
+    assert {d: view.mode for d, view in state.dependencies.items() if view.is_cut} == {
+        d: mode for d, mode in modes.items() if mode is not None
+    }
+
+
+def blocked(at: float, count: int = 1, pid: int = 7) -> ev.CallBlocked:
+    return ev.CallBlocked(at=at, dependency=AUTH, mode=Mode.REFUSE, pid=pid, process="web", count=count)
+
+
+def health(at: float, value: Health) -> ev.HealthChanged:
+    return ev.HealthChanged(at=at, health=value, check="http://localhost:8080/ready", detail="")
+
+
+def test_blocked_calls_of_one_caller_within_a_second_are_one_line() -> None:
+    lines = fold([blocked(1.0, 2), blocked(1.5), blocked(1.6, pid=9), blocked(9.0)]).blocked_lines
+    assert [(line.pid, line.count) for line in lines] == [(7, 3), (9, 1), (7, 1)]
+
+
+def test_the_state_keeps_only_the_newest_blocked_lines_and_counts_them_all() -> None:
+    state = fold(blocked(2.0 * number) for number in range(BLOCKED_KEPT + 10))
+    assert len(state.blocked_lines) == BLOCKED_KEPT
+    assert state.blocked == BLOCKED_KEPT + 10
+
+
+def test_a_cut_that_turns_health_red_is_blamed_and_its_restore_timed() -> None:
+    state = fold([
+        ev.DependencySeen(at=0.0, dependency=AUTH, endpoint="tcp 10.77.0.5:9000", pid=7, process="web"),
+        health(1.0, Health.HEALTHY),
+        ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.REFUSE),
+        blocked(2.5),
+        health(4.0, Health.UNHEALTHY),
+    ])  # fmt: skip
+    tried = state.dependencies[AUTH].tried
+    assert [(trying.mode, trying.health, trying.after_s) for trying in tried] == [(Mode.REFUSE, Health.UNHEALTHY, 2.0)]
+    restored = apply(state, ev.CutRestored(at=5.0, dependency=AUTH))
+    assert restored.is_stuck_after_restore
+    recovered = apply(restored, health(6.5, Health.HEALTHY))
+    assert recovered.recovered_after_s == recovered.dependencies[AUTH].recovered_after_s == 1.5
+    assert not recovered.is_stuck_after_restore
+
+
+def test_a_cut_that_met_calls_and_left_the_service_healthy_was_tolerated() -> None:
+    state = fold([
+        health(1.0, Health.HEALTHY),
+        ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.REFUSE),
+        blocked(2.5),
+        ev.CutRestored(at=5.0, dependency=AUTH),
+    ])  # fmt: skip
+    assert [trying.health for trying in state.dependencies[AUTH].tried] == [Health.HEALTHY]
+
+
+def test_a_cut_that_met_no_call_proves_nothing() -> None:
+    state = fold([
+        health(1.0, Health.HEALTHY),
+        ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.REFUSE),
+        ev.CutRestored(at=5.0, dependency=AUTH),
+    ])  # fmt: skip
+    assert [trying.health for trying in state.dependencies[AUTH].tried] == [Health.UNKNOWN]
