@@ -1,0 +1,235 @@
+"""The explorer. Keys become commands, events become a state, the state becomes the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.events import Key, Resize
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from belljar_tui.core import commands as cmd
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import Mode, Seal
+from belljar_tui.errors import BellJarError
+from belljar_tui.session import Session
+from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
+from belljar_tui.tui.graph import GraphView
+from belljar_tui.tui.keys import KEYS, NAMES
+from belljar_tui.tui.messages import CutToggled, DependencySelected
+from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
+from belljar_tui.tui.themes import DARK, LIGHT
+
+_FRAME_S = 0.1
+_NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 110, 60, 16
+_URGENT = (ev.CutApplied, ev.CutRestored, ev.SealChanged, ev.HealthChanged)
+"""Events that repaint at once; the rest waits for the next frame."""
+
+
+class ExplorerApp(App[None]):
+    """Explores one session until the person leaves or the terminal goes away.
+
+    Args:
+        session: not yet started.
+        profile_path: what `s` suggests.
+        keymap: binding id -> keys, for people who remap.
+    """
+
+    CSS_PATH = "belljar.tcss"
+    TITLE = "BellJar"
+    BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
+
+    def __init__(
+        self,
+        session: Session,
+        profile_path: str = "service.belljar.yaml",
+        keymap: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self._profile_path = profile_path
+        self._remapped = dict(keymap or {})
+        self._mode = Mode.REFUSE
+        self.return_code_wanted = 0
+        self._is_stale = True
+        self._leaving: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine(id="status")
+        with Horizontal(id="upper"):
+            yield GraphView()
+            yield DependencyPanel(id="dependency")
+        with Horizontal(id="lower"):
+            yield HealthStrip(id="health")
+            yield BlockedList(id="blocked")
+        yield Static("The terminal is too small: BellJar needs 60 × 16.", id="small")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.theme = DARK.name
+        if self._remapped:
+            self.set_keymap(self._remapped)
+        self.query_one(GraphView).border_title = "map"
+        self.query_one(GraphView).focus()
+        self.session.on_event = self._take
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._leave)
+        self.set_interval(_FRAME_S, self._frame)
+        self.run_worker(self._explore(), exit_on_error=False)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key is a command in the palette too."""
+        for key in KEYS:
+            yield SystemCommand(key.description, key.tooltip, self._runner(key.action))
+        for theme in (DARK, LIGHT):
+            yield SystemCommand(f"Theme {theme.name}", "Change the colours", lambda name=theme.name: self._paint(name))
+
+    async def _explore(self) -> None:
+        """The session, from its start to the agent's end."""
+        try:
+            await self.session.start()
+            async for _ in self.session.listen():
+                pass  # the fold and `_take` happen on the way
+        except BellJarError as error:
+            self.return_code_wanted = error.exit_code
+            self.push_screen(ErrorScreen(str(error)))
+
+    def _take(self, event: ev.AnyEvent) -> None:
+        """After the fold of each event."""
+        self._is_stale = True
+        if isinstance(event, ev.CommandRejected):
+            self.notify(event.reason, title="Not done", severity="warning")
+        elif isinstance(event, ev.ProfileSaved):
+            self.notify(f"{event.path}\nProve it again: belljar verify {event.path}", title="Saved")
+        elif isinstance(event, _URGENT):
+            self._frame()
+
+    def _frame(self) -> None:
+        """Repaint, if anything happened or a clock has moved on."""
+        if not self.is_running or not self.screen_stack:
+            return
+        state, now = self.session.state, self.session.now()
+        base = self.screen_stack[0]
+        graph = base.query_one(GraphView)
+        if self._is_stale:
+            self._is_stale = False
+            graph.show(state)
+            base.query_one(BlockedList).show(state)
+        base.query_one(StatusLine).show(state, now)
+        base.query_one(DependencyPanel).show(state, graph.selected, now)
+        base.query_one(HealthStrip).show(state, now)
+
+    def on_resize(self, event: Resize) -> None:
+        base = self.screen_stack[0]
+        base.set_class(event.size.width < _NARROW_COLUMNS, "narrow")
+        base.set_class(event.size.width < _TINY_COLUMNS or event.size.height < _TINY_ROWS, "tiny")
+        self._is_stale = True
+
+    def on_key(self, event: Key) -> None:
+        graph = self.query_one(GraphView) if len(self.screen_stack) == 1 else None
+        if graph is not None and graph.is_jumping:
+            graph.jump(event.character or "")
+            event.prevent_default().stop()
+
+    def on_dependency_selected(self, _: DependencySelected) -> None:
+        self._frame()
+
+    def on_cut_toggled(self, message: CutToggled) -> None:
+        self._toggle(message.dependency)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a row is being jumped to, or a dialog is open, letters are letters."""
+        if action == "quit" or action not in {key.action.partition("(")[0] for key in KEYS}:
+            return True
+        return len(self.screen_stack) == 1 and not self.query_one(GraphView).is_jumping
+
+    def action_toggle_cut(self) -> None:
+        dependency = self.query_one(GraphView).selected
+        if dependency is not None:
+            self._toggle(dependency)
+
+    def action_next_mode(self) -> None:
+        """The other mode; a cut that stands changes at once."""
+        modes = list(Mode)
+        self._mode = modes[(modes.index(self._mode) + 1) % len(modes)]
+        self.notify(f"cuts now fail by: {self._mode}")
+        dependency = self.query_one(GraphView).selected
+        view = self.session.state.dependencies.get(dependency or "")
+        if view is not None and view.is_cut:
+            self._do(cmd.Cut(view.id, self._mode))
+
+    def action_vacuum(self) -> None:
+        is_sealed = self.session.history.now.seal is Seal.VACUUM
+        self._do(cmd.SealWith(Seal.OPEN if is_sealed else Seal.VACUUM, self._mode))
+
+    def action_restore_all(self) -> None:
+        self._do(cmd.RestoreAll())
+
+    def action_undo(self) -> None:
+        self._do(cmd.Undo())
+
+    def action_redo(self) -> None:
+        self._do(cmd.Redo())
+
+    def action_save(self) -> None:
+        self._ask("Save what is open now as a profile:", self._profile_path, lambda path: self._do(cmd.Save(path)))
+
+    def action_note(self) -> None:
+        selected = self.query_one(GraphView).selected
+        self._ask("Note, for the journal:", "", lambda text: self._do(cmd.Note(text, selected)))
+
+    def action_filter(self) -> None:
+        graph = self.query_one(GraphView)
+        question = "Show dependencies with this in them:"
+        self.push_screen(LinePrompt(question, graph.filter, "nothing shows all"), self._narrow)
+
+    def action_jump(self) -> None:
+        self.query_one(GraphView).start_jump()
+
+    def action_move(self, steps: int) -> None:
+        self.query_one(GraphView).move(steps)
+
+    def action_show_help(self) -> None:
+        self.push_screen(HelpScreen([(NAMES.get(key.key, key.key), key.tooltip) for key in KEYS]))
+
+    async def action_quit(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the jar, then the screen; once."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._end())
+
+    async def _end(self) -> None:
+        self.session.on_event = None
+        await self.session.finish("quit")
+        self.exit(return_code=self.return_code_wanted)
+
+    def _toggle(self, dependency: str) -> None:
+        is_cut = self.session.history.now.mode_of(dependency) is not None
+        self._do(cmd.Restore(dependency) if is_cut else cmd.Cut(dependency, self._mode))
+
+    def _ask(self, question: str, value: str, then: Callable[[str], None]) -> None:
+        """A line from the person; nothing happens when it is left empty or with Escape."""
+        self.push_screen(LinePrompt(question, value), lambda answer: then(answer) if answer else None)
+
+    def _runner(self, action: str) -> Callable[[], object]:
+        return lambda: self.run_worker(self.run_action(action), exit_on_error=False)
+
+    def _narrow(self, text: str | None) -> None:
+        if text is not None:
+            self.query_one(GraphView).narrow_to(text)
+
+    def _do(self, command: cmd.AnyCommand) -> None:
+        self.run_worker(self.session.do(command), exit_on_error=False)
+
+    def _paint(self, theme: str) -> None:
+        self.theme = theme

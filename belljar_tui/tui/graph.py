@@ -1,0 +1,149 @@
+"""The map: a session's graph, one line per row, drawn only where it is looked at."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from belljar_tui.core.layout import GLYPHS, RIGHT, Drawing, Key, Row, draw, key_of, order
+from belljar_tui.core.state import DependencyView, State
+from belljar_tui.tui import words
+from belljar_tui.tui.messages import CutToggled, DependencySelected
+
+_NAME, _PORT, _VERDICT = 24, 9, 10
+_NARROW = 72
+_JUMPS = "asdfghjklqwertyuiopzxcvbnm1234567890"
+
+
+class GraphView(ScrollView, can_focus=True):
+    """Shows one State at a time. The layout is kept while what it depends on stays the same: a cut repaints rows."""
+
+    def __init__(self) -> None:
+        super().__init__(id="map")
+        self.state = State()
+        self.filter = ""
+        self.is_jumping = False
+        self.selected: str | None = None
+        self._shown: tuple[str, ...] = ()
+        self._key: Key | None = None
+        self._drawing = Drawing((), ())
+
+    def show(self, state: State) -> None:
+        """Take a new state and repaint what is visible."""
+        self.state = state
+        self._shown = order(state, self.filter)
+        self._lay_out()
+        if self.selected not in self._shown:
+            self._select(self._shown[0] if self._shown else None)
+        self.refresh()
+
+    def narrow_to(self, text: str) -> None:
+        """Show only dependencies whose id has `text` in it; empty shows all."""
+        self.filter = text
+        self.show(self.state)
+
+    def move(self, steps: int) -> None:
+        """Select the row `steps` below (above, if negative), and keep it in sight."""
+        if not self._shown:
+            return
+        index = self._shown.index(self.selected) if self.selected in self._shown else 0
+        self._select(self._shown[max(0, min(len(self._shown) - 1, index + steps))])
+
+    def jump(self, letter: str) -> None:
+        """Select the row with this jump letter; any other key just ends the jump."""
+        self.is_jumping = False
+        index = _JUMPS.find(letter)
+        if 0 <= index < len(self._shown):
+            self._select(self._shown[index])
+        self.refresh()
+
+    def start_jump(self) -> None:
+        self.is_jumping = True
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self._key = None
+        self.show(self.state)
+
+    def on_click(self, event: events.Click) -> None:
+        row = event.y + int(self.scroll_offset.y)
+        if not 0 <= row < len(self._drawing.rows):
+            return
+        dependency = self._drawing.rows[row].dependency
+        if dependency is None:
+            return
+        self._select(dependency)
+        start = self._edge_width(self._drawing.rows[row])
+        if event.chain == 2 or start <= event.x <= start + 2:
+            self.post_message(CutToggled(dependency))
+
+    def render_line(self, y: int) -> Strip:
+        row = y + int(self.scroll_offset.y)
+        width = self.size.width
+        if row >= len(self._drawing.rows):
+            return Strip.blank(width, self.rich_style)
+        return Strip(self._segments(self._drawing.rows[row])).adjust_cell_length(width, self.rich_style).crop(0, width)
+
+    def _lay_out(self) -> None:
+        key = key_of(self.state, self._shown)
+        if key == self._key:
+            return
+        self._key = key
+        is_narrow = self.size.width < _NARROW
+        self._drawing = draw(key, 9 if is_narrow else 12, 11 if is_narrow else 14)
+        self.virtual_size = Size(self.size.width, len(self._drawing.rows))
+
+    def _select(self, dependency: str | None) -> None:
+        self.selected = dependency
+        row = self._drawing.row_of(dependency) if dependency is not None else None
+        if dependency is not None and row is not None:
+            self.scroll_to_region(Region(0, row, 1, 1), animate=False)
+            self.post_message(DependencySelected(dependency))
+        self.refresh()
+
+    def _edge_width(self, row: Row) -> int:
+        return len(row.service) + len(row.gutter) + len(row.process) + len(row.lanes)
+
+    def _segments(self, row: Row) -> list[Segment]:
+        base = self.rich_style
+        dim = base + Style(dim=True)
+        view = self.state.dependencies.get(row.dependency or "")
+        lanes = "".join(GLYPHS[arms] for arms in row.lanes)
+        segments = [
+            Segment(row.service, base + Style(bold=True)),
+            Segment(row.gutter, dim),
+            Segment(row.process, base),
+        ]
+        if view is None:
+            return [*segments, Segment(lanes, dim)]
+        return [*segments, Segment(lanes, dim), *self._dependency(view, base, has_edge=bool(row.lanes[-1] & RIGHT))]
+
+    def _dependency(self, view: DependencyView, base: Style, *, has_edge: bool) -> list[Segment]:
+        """The dependency's part of a row: edge, glyph, name, port, activity, verdict."""
+        mark, name = words.glyph(self.state, view)
+        style = base + Style.parse(name)
+        edge = ("┄┄" if view.is_cut else "──") if has_edge else "  "
+        host, port = words.split_id(view)
+        cursor = Style(reverse=True) if view.id == self.selected else Style()
+        text = base + cursor + (Style.parse(name) if view.is_cut else Style())
+        wide = self.size.width >= _NARROW
+        name_width = _NAME if wide else max(12, self.size.width - 58)
+        found, found_style = words.verdict(view)
+        letter = ""
+        if self.is_jumping and view.id in self._shown[: len(_JUMPS)]:
+            letter = _JUMPS[self._shown.index(view.id)]
+        return [
+            Segment(edge, style),
+            Segment(letter or mark, base + Style(reverse=True, bold=True) if letter else style),
+            Segment(f"  {_fit(host, name_width)} {port:>{_PORT}} ", text),
+            Segment(f"{words.activity(self.state, view):>15} ", text),
+            Segment(f" {found:<{_VERDICT}}", base + Style.parse(found_style) if found else base),
+        ]
+
+
+def _fit(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"

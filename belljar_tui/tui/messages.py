@@ -1,0 +1,21 @@
+"""Everything widgets tell the app, in the past tense."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+
+class DependencySelected(Message):
+    """A row was chosen with keys or mouse."""
+
+    def __init__(self, dependency: str) -> None:
+        super().__init__()
+        self.dependency = dependency
+
+
+class CutToggled(Message):
+    """A row's glyph was clicked, or a row was clicked twice."""
+
+    def __init__(self, dependency: str) -> None:
+        super().__init__()
+        self.dependency = dependency

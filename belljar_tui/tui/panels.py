@@ -1,0 +1,160 @@
+"""The panels around the map. Each shows a State; none keeps anything of its own but what is selected."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+from textual.widgets import Static
+
+from belljar_tui.core.model import NAME_SERVICE, Health, Seal
+from belljar_tui.core.state import DependencyView, HealthSpan, State
+from belljar_tui.tui import words
+
+
+class StatusLine(Static):
+    """One line: what, where, how healthy, and every number that must never be silent."""
+
+    def show(self, state: State, now: float) -> None:
+        left = Text(" BellJar  ", style="bold")
+        left.append(f"{state.name} · {state.jar} · ", style="")
+        left.append(str(state.seal), style="bold yellow" if state.seal is Seal.VACUUM else "")
+        left.append("   ")
+        left.append(f"{words.HEALTH_GLYPHS[state.health]} {state.health}", style=words.HEALTH_STYLES[state.health])
+        left.append(f" {words.clock(now - state.health_since)}   ")
+        left.append(f"{state.open_count} open  ")
+        left.append(f"{state.cut_count} cut", style="yellow" if state.cut_count else "")
+        left.append(f"   blocked {state.blocked}", style="bold red" if state.blocked else "")
+        left.append(f"   lost {state.lost}", style="bold red" if state.lost else "dim")
+        for warning in _warnings(state):
+            left.append(f"   {warning}", style="bold white on red")
+        self.update(left)
+
+
+def _warnings(state: State) -> list[str]:
+    found = []
+    if state.proof is not None and not state.proof.ok:
+        found.append(f"the seal is not proven: {state.proof.detail}")
+    if state.audit_failures:
+        found.append(state.audit_failures[-1])
+    if state.queue == "none":
+        found.append("no queue in this kernel: blocked calls are counted, not named")
+    if state.exit_code is not None and not state.ended:
+        found.append(f"the service ended with code {state.exit_code}")
+    return found
+
+
+class DependencyPanel(Static):
+    """All about the selected dependency."""
+
+    def show(self, state: State, dependency: str | None, now: float) -> None:
+        view = state.dependencies.get(dependency or "")
+        if view is None:
+            self.border_title = "dependency"
+            self.update(Text("nothing called yet", style="dim"))
+            return
+        host, port = words.split_id(view)
+        self.border_title = f"{host} {view.id.partition(':')[0]} {port.partition('/')[0]}".strip()
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for label, value in _facts(state, view, now):
+            table.add_row(label, value)
+        self.update(table)
+
+
+def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Text]]:
+    facts = [("state", _state(state, view, now)), ("callers", _callers(state, view))]
+    if view.is_cut or view.blocked:
+        each = f", {view.blocked} in all" if view.blocked != view.blocked_now else ""
+        text = f"{view.blocked_now}{each}" if view.is_cut else str(view.blocked)
+        if view.is_cut and not view.blocked_now:
+            text = "hit nothing so far"
+        facts.append(("blocked", Text(text, style="bold red" if view.blocked_now and view.is_cut else "")))
+    facts.append(("effect", _effect(view)))
+    facts.append(("tried", Text(words.tried(view))))
+    facts.append(("calls", Text(f"{view.calls}   {view.packets} packets   {view.bytes} bytes out")))
+    together = _together(state, view)
+    if together:
+        facts.append(("with it", Text(f"{', '.join(together)}: same address, cut together", style="yellow")))
+    facts += [("endpoint" if not n else "", Text(text, style="dim")) for n, text in enumerate(view.endpoints[:4])]
+    if view.id == NAME_SERVICE:
+        facts.append(("note", Text("stays open under the vacuum seal unless cut by itself", style="dim")))
+    return facts
+
+
+def _state(state: State, view: DependencyView, now: float) -> Text:
+    mark, style = words.glyph(state, view)
+    if view.mode is None:
+        return Text(f"{mark} {'idle' if words.is_idle(state, view) else 'open'}", style=style)
+    by = " by the seal" if view.cut_by == "seal" else ""
+    return Text(f"{mark} cut · {view.mode}{by} · {words.clock(now - (view.cut_at or now))}", style=style)
+
+
+def _callers(state: State, view: DependencyView) -> Text:
+    names = [f"{state.processes[pid].name} ({pid})" for pid in view.callers if pid in state.processes]
+    return Text(", ".join(names) or "not known")
+
+
+def _effect(view: DependencyView) -> Text:
+    current = next((t for t in view.tried if t.mode is view.mode), None)
+    if current is not None and current.health is Health.UNHEALTHY and current.after_s is not None:
+        return Text(f"unhealthy after {current.after_s:.1f} s", style="bold red")
+    if view.recovered_after_s is not None:
+        return Text(f"recovered after {view.recovered_after_s:.1f} s", style="green")
+    if view.is_cut:
+        return Text("none so far" if view.blocked_now else "nothing to see yet", style="dim")
+    return Text("–", style="dim")
+
+
+def _together(state: State, view: DependencyView) -> list[str]:
+    mine = set(view.endpoints)
+    return [other.id for other in state.dependencies.values() if other is not view and mine & set(other.endpoints)]
+
+
+class HealthStrip(Static):
+    """Health over time, one column a second, and the check's own words."""
+
+    def show(self, state: State, now: float) -> None:
+        width = max(10, self.content_size.width)
+        strip = Text()
+        for second in range(max(0, int(now) - width + 1), int(now) + 1):
+            health = health_at(state.health_spans, second + 1)
+            strip.append(_BARS[health], style=words.HEALTH_STYLES[health])
+        lines = [strip, Text(f"{state.health_detail}", style=words.HEALTH_STYLES[state.health])]
+        since = Text(f"{state.health} for {words.clock(now - state.health_since)}", style="dim")
+        if state.recovered_after_s is not None:
+            since.append(f"   recovered {state.recovered_after_s:.1f} s after the restore", style="green")
+        elif state.is_stuck_after_restore and state.restored_at is not None:
+            since.append(f"   stuck after restore: {now - state.restored_at:.0f} s", style="bold red")
+        lines.append(since)
+        self.border_title = f"health · {state.health_check}" if state.health_check else "health"
+        if not state.checks:
+            lines = [Text("no check given: add --health http://localhost:PORT/PATH", style="yellow")]
+        self.update(Text("\n").join(lines))
+
+
+_BARS = {Health.HEALTHY: "▇", Health.UNHEALTHY: "▁", Health.UNKNOWN: "·"}
+
+
+def health_at(spans: tuple[HealthSpan, ...], at: float) -> Health:
+    """The health that held at a moment (seconds since the start)."""
+    for span in reversed(spans):
+        if span.at <= at:
+            return span.health
+    return Health.UNKNOWN
+
+
+class BlockedList(Static):
+    """Blocked calls as they come, newest first."""
+
+    def show(self, state: State) -> None:
+        text = Text()
+        for line in reversed(state.blocked_lines[-max(1, self.content_size.height) :]):
+            who = f"{line.process} ({line.pid})" if line.pid is not None else "not held"
+            text.append(f"{words.clock(line.at)}  ", style="dim")
+            text.append(f"{who:<14.14} ", style="bold")
+            text.append(f"{line.dependency.partition('://')[2] or line.dependency} ")
+            text.append(f"{line.mode} ", style="dim")
+            text.append(f"×{line.count}\n", style="bold red")
+        self.border_title = f"blocked calls · {state.blocked}"
+        self.update(text if text else Text("none", style="dim"))

@@ -1,0 +1,78 @@
+"""How values are written on the screen: one place, so that every panel says the same thing the same way."""
+
+from __future__ import annotations
+
+from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.state import DependencyView, State
+
+IDLE_AFTER_S = 5.0
+
+STYLE_OPEN, STYLE_CUT, STYLE_BLOCKED, STYLE_IDLE = "green", "yellow", "bold red", "dim"
+HEALTH_GLYPHS = {Health.HEALTHY: "●", Health.UNHEALTHY: "✗", Health.UNKNOWN: "?"}
+HEALTH_STYLES = {Health.HEALTHY: "bold green", Health.UNHEALTHY: "bold red", Health.UNKNOWN: "yellow"}
+
+
+def clock(seconds: float) -> str:
+    """12:04, or 1:02:03 from an hour on."""
+    whole = max(0, int(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    tail = f"{minutes:02}:{whole % 60:02}"
+    return f"{hours}:{tail}" if hours else tail
+
+
+def rate(bytes_per_s: float) -> str:
+    """1.2k/s"""
+    if bytes_per_s < 1:
+        return ""
+    for unit in ("", "k", "M"):
+        if bytes_per_s < 1000:
+            return f"{bytes_per_s:.0f}{unit}/s" if bytes_per_s >= 10 or not unit else f"{bytes_per_s:.1f}{unit}/s"
+        bytes_per_s /= 1000
+    return f"{bytes_per_s:.1f}G/s"
+
+
+def split_id(view: DependencyView) -> tuple[str, str]:
+    """Host and port as a row shows them; the protocol is named where it is not TCP."""
+    scheme, _, rest = view.id.partition("://")
+    if not rest:
+        return ("name service", "") if scheme == "dns:" else (scheme.removeprefix("unix:"), "unix")
+    host, _, port = rest.rpartition(":")
+    if not host:
+        return rest, scheme
+    return host, port if scheme == "tcp" else f"{port}/{scheme}"
+
+
+def is_idle(state: State, view: DependencyView) -> bool:
+    return state.at - view.active_at > IDLE_AFTER_S
+
+
+def glyph(state: State, view: DependencyView) -> tuple[str, str]:
+    """A row's glyph and style: state is never colour alone."""
+    if view.is_cut:
+        was_hit = view.blocked_at is not None and view.cut_at is not None and view.blocked_at >= view.cut_at
+        return "✂", STYLE_BLOCKED if was_hit else STYLE_CUT
+    return ("○", STYLE_IDLE) if is_idle(state, view) else ("●", STYLE_OPEN)
+
+
+def activity(state: State, view: DependencyView) -> str:
+    """The last column of a row."""
+    if view.is_cut:
+        return f"{view.blocked_now} blocked" if view.blocked_now else "hit nothing yet"
+    return rate(view.bytes_per_s) or ("idle" if is_idle(state, view) else "")
+
+
+def verdict(view: DependencyView) -> tuple[str, str]:
+    """What cutting it has shown: `needed`, `tolerated`, or nothing yet."""
+    found = {trying.health for trying in view.tried}
+    if Health.UNHEALTHY in found:
+        return "needed", "red"
+    return ("tolerated", "green") if Health.HEALTHY in found else ("", "")
+
+
+TRIED_GLYPHS = {Health.UNHEALTHY: "✗", Health.HEALTHY: "✓", Health.UNKNOWN: "?"}
+
+
+def tried(view: DependencyView) -> str:
+    """refuse ✗   blackhole ?"""
+    known = {trying.mode: TRIED_GLYPHS[trying.health] for trying in view.tried}
+    return "   ".join(f"{mode} {known.get(mode, '·')}" for mode in Mode)
