@@ -18,15 +18,29 @@ import dns.exception
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import msgspec
 
 from belljar_tui.core.model import Mode
 
 _SO_MARK = 36
 _TIMEOUT_S = 2.0
-_REFUSED, _SERVFAIL, _FORMERR = 5, 2, 1
+_REFUSED, _NOTIMP, _SERVFAIL, _FORMERR = 5, 4, 2, 1
+_ASK_THE_NEXT = (_SERVFAIL, _NOTIMP, _REFUSED)
+"""Answers on which a resolver library turns to its next server (man 5 resolv.conf lists them); the service sees only
+one server, us, so the turning is ours."""
+_HEADER_BYTES = 12
+_IS_ANSWER = 0x80
+_KEPT_FLAGS, _FAILED_FLAGS = 0x7900, 0x8080
+"""Of the query: its opcode and whether it wanted recursion. Of the failure: an answer, recursion available."""
+_ADDRESS_KINDS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA})
 Upstream = tuple[str, int]
 OnResolved = Callable[[str, list[str], str], None]
-"""Name, addresses, and the answer's code where it was not NOERROR."""
+"""Name (lower case, no last dot), addresses, and the answer's code where it was not NOERROR, or what went wrong."""
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    name: str
+    is_for_addresses: bool
 
 
 class NameServer:
@@ -79,64 +93,93 @@ class NameServer:
         for server in self._servers:
             server.close()
 
-    def take(self, query: bytes, peer: tuple[str, int], reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
-        """Answer `query` through `reply`, sooner or later or (blackhole) never."""
-        if len(query) < 12 or query[2] & 0x80:
-            return
+    def take(
+        self, query: bytes, peer: tuple[str, int], reply: Callable[[bytes], None], *, over_tcp: bool
+    ) -> asyncio.Task[None] | None:
+        """Answer `query` through `reply`, sooner or later or (blackhole) never. Returns what is under way."""
+        if len(query) < _HEADER_BYTES or query[2] & _IS_ANSWER:
+            return None
         mode = self._verdict()
         if mode is not None:
             self._on_blocked(mode, peer)
             if mode is not Mode.BLACKHOLE:
                 reply(_failure(query, _REFUSED))
-            return
-        task = asyncio.create_task(self._resolve(query, reply, over_tcp=over_tcp))
+            return None
+        return self._kept(asyncio.create_task(self._resolve(query, reply, over_tcp=over_tcp)))
+
+    def _kept(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        """The loop itself holds tasks weakly."""
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
+        return task
 
     async def _resolve(self, query: bytes, reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
         try:
-            name = _asked_name(query)
+            asked = _asked(query)
         except dns.exception.DNSException:
             reply(_failure(query, _FORMERR))
             return
+        answer, words = await self._ask(query, over_tcp=over_tcp)
+        try:
+            if answer is not None:
+                self._read(asked, answer)
+            elif asked.is_for_addresses:
+                self._on_resolved(asked.name, [], words)
+        except OSError:  # the kernel took no elements: an address nobody could cut must not get out
+            reply(_failure(query, _SERVFAIL))
+            raise
+        reply(answer or _failure(query, _SERVFAIL))
+
+    async def _ask(self, query: bytes, *, over_tcp: bool) -> tuple[bytes | None, str]:
+        """The first good answer, else the last bad one, else None and why."""
         ask = _ask_stream if over_tcp else _ask_datagram
+        kept, words = None, "no name server"
         for upstream in self._upstreams:
             try:
-                answer = await asyncio.wait_for(ask(upstream, query, self._mark), _TIMEOUT_S)
-            except (OSError, TimeoutError, asyncio.IncompleteReadError):
-                continue
-            self._read(name, answer)
-            reply(answer)
-            return
-        self._on_resolved(name, [], "timeout" if self._upstreams else "no name server")
-        reply(_failure(query, _SERVFAIL))
+                async with asyncio.timeout(_TIMEOUT_S):
+                    answer = await ask(upstream, query, self._mark)
+            except TimeoutError:
+                words = "timeout"
+            except (OSError, asyncio.IncompleteReadError) as error:
+                words = (getattr(error, "strerror", None) or "no answer").lower()
+            else:
+                if answer[3] & 0x0F not in _ASK_THE_NEXT:
+                    return answer, ""
+                kept = answer
+        return kept, words
 
-    def _read(self, name: str, answer: bytes) -> None:
-        """Tell who listens what the answer says; one we cannot read is passed on unread."""
+    def _read(self, asked: _Asked, answer: bytes) -> None:
+        """Tell who listens what the answer says; one we cannot read is passed on unread.
+
+        Every address of the answer counts, not only those at the end of a well-formed chain of aliases: there are
+        clients that take any, and one that we did not read would pass a cut.
+        """
         try:
-            message = dns.message.from_wire(answer, ignore_trailing=True, raise_on_truncation=False)
+            message = dns.message.from_wire(
+                answer, ignore_trailing=True, raise_on_truncation=False, continue_on_error=True
+            )
         except dns.exception.DNSException:
             return
-        asked = message.question[0].rdtype if message.question else None
-        addresses = [
-            record.address
-            for rrset in message.answer
-            if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)
-            for record in rrset
-        ]
+        addresses = [record.address for rrset in message.answer if rrset.rdtype in _ADDRESS_KINDS for record in rrset]
         code = message.rcode()
-        if addresses or (code != dns.rcode.NOERROR and asked in (dns.rdatatype.A, dns.rdatatype.AAAA)):
-            self._on_resolved(name, addresses, "" if code == dns.rcode.NOERROR else dns.rcode.to_text(code))
+        if addresses or (code != dns.rcode.NOERROR and asked.is_for_addresses):
+            words = "" if code == dns.rcode.NOERROR else dns.rcode.to_text(code)
+            self._on_resolved(asked.name, list(dict.fromkeys(addresses)), words)
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.current_task()
+        if serving is not None:
+            self._kept(serving)
         peer = writer.get_extra_info("peername")[:2]
+        open_queries: set[asyncio.Task[None]] = set()
         try:
-            while True:
-                size = struct.unpack(">H", await reader.readexactly(2))[0]
-                query = await reader.readexactly(size)
-                self.take(query, peer, lambda answer: _write_framed(writer, answer), over_tcp=True)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
+            while query := await _framed(reader):
+                task = self.take(query, peer, lambda answer: _write_framed(writer, answer), over_tcp=True)
+                if task is not None:
+                    open_queries.add(task)
+                    task.add_done_callback(open_queries.discard)
+            if open_queries:  # a client may end its side and still wait
+                await asyncio.wait(open_queries)
         finally:
             writer.close()
 
@@ -159,22 +202,31 @@ async def _ask_datagram(upstream: Upstream, query: bytes, mark: int) -> bytes:
     """One query from a socket and with an id of its own; answers to anything else are passed over."""
     loop = asyncio.get_running_loop()
     with _marked(upstream[0], socket.SOCK_DGRAM, mark) as asking:
-        await loop.sock_connect(asking, upstream)
+        asking.connect(upstream)  # a datagram socket's connect never waits
         number = secrets.token_bytes(2)
-        await loop.sock_sendall(asking, number + query[2:])
+        asking.send(number + query[2:])
         while True:
             answer = await loop.sock_recv(asking, 65535)
-            if answer[:2] == number and len(answer) >= 12:
+            if _answers(answer, number):
                 return query[:2] + answer[2:]
 
 
 async def _ask_stream(upstream: Upstream, query: bytes, mark: int) -> bytes:
+    """The same over TCP."""
     loop = asyncio.get_running_loop()
     with _marked(upstream[0], socket.SOCK_STREAM, mark) as asking:
         await loop.sock_connect(asking, upstream)
-        await loop.sock_sendall(asking, struct.pack(">H", len(query)) + query)
-        size = struct.unpack(">H", await _exactly(asking, 2))[0]
-        return await _exactly(asking, size)
+        number = secrets.token_bytes(2)
+        await loop.sock_sendall(asking, struct.pack(">H", len(query)) + number + query[2:])
+        while True:
+            size = struct.unpack(">H", await _exactly(asking, 2))[0]
+            answer = await _exactly(asking, size)
+            if _answers(answer, number):
+                return query[:2] + answer[2:]
+
+
+def _answers(answer: bytes, number: bytes) -> bool:
+    return len(answer) >= _HEADER_BYTES and answer[:2] == number and bool(answer[2] & _IS_ANSWER)
 
 
 async def _exactly(source: socket.socket, size: int) -> bytes:
@@ -186,6 +238,15 @@ async def _exactly(source: socket.socket, size: int) -> bytes:
             raise asyncio.IncompleteReadError(data, size)
         data += more
     return data
+
+
+async def _framed(reader: asyncio.StreamReader) -> bytes:
+    """One query of a stream; empty at its end."""
+    try:
+        size = struct.unpack(">H", await reader.readexactly(2))[0]
+        return await reader.readexactly(size)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
 
 
 def _marked(address: str, kind: int, mark: int) -> socket.socket:
@@ -201,19 +262,28 @@ def _write_framed(writer: asyncio.StreamWriter, answer: bytes) -> None:
         writer.write(struct.pack(">H", len(answer)) + answer)
 
 
-def _asked_name(query: bytes) -> str:
-    """Lower case, without the last dot. Raises DNSException."""
+def _asked(query: bytes) -> _Asked:
+    """Raises DNSException when the query is not one."""
     message = dns.message.from_wire(query, question_only=True)
-    if not message.question:
+    if len(message.question) != 1:
         raise dns.exception.FormError
-    return message.question[0].name.to_text(omit_final_dot=True).lower()
+    question = message.question[0]
+    return _Asked(question.name.to_text(omit_final_dot=True).lower(), question.rdtype in _ADDRESS_KINDS)
 
 
 def _failure(query: bytes, code: int) -> bytes:
-    """The query sent back as an answer with `code` and nothing in it."""
+    """An answer with `code` and, where it can be read, the question."""
     flags = struct.unpack_from(">H", query, 2)[0]
-    head = query[:2] + struct.pack(">HHHHH", (flags & 0x7900) | 0x8080 | code, 1, 0, 0, 0)
-    end = 12
-    while end < len(query) and query[end]:
+    question = _question_bytes(query)
+    counts = struct.pack(">HHHHH", (flags & _KEPT_FLAGS) | _FAILED_FLAGS | code, 1 if question else 0, 0, 0, 0)
+    return query[:2] + counts + question
+
+
+def _question_bytes(query: bytes) -> bytes:
+    """The first question as it stands; empty when it is cut off or compressed."""
+    end = _HEADER_BYTES
+    while end < len(query) and 0 < query[end] < 64:
         end += query[end] + 1
-    return head + query[12 : end + 5]
+    end += 5
+    is_whole = end <= len(query) and query[end - 5] == 0
+    return query[_HEADER_BYTES:end] if is_whole else b""

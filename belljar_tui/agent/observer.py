@@ -60,7 +60,7 @@ class Observer:
         """Flows held since last asked; the proof of the seal looks here."""
 
     def on_held(self, flow: Flow) -> None:
-        """A call to a cut waits in the kernel: find its process, and its element if it has none yet."""
+        """A call to a cut, or an endpoint's first call, waits in the kernel: find its process, give it an element."""
         caller = self._caller(flow)
         was_counted = self._enforcer.has_element(flow.endpoint)
         dependency = self._enforcer.note(flow.endpoint)

@@ -18,6 +18,7 @@ What the messages built here stand for:
         loopback: the resolver's port accept; not @forwarded goto seen
         meta nfproto vmap @seal_watch }
       chain seen     { log group 5 accept }
+      chain meet     { queue num 5 bypass }                  # an open endpoint's first call: held, to be attributed
       chain hold     { meta l4proto != tcp meta mark set NEW_CALL accept   # held below, where it fails
                        queue num 5 bypass }                                # held until its process is known
       chain enforce  { type filter hook output priority 0
@@ -237,7 +238,7 @@ class Ruleset:
         content += [_set(name, _KEY6 if v6 else _KEY4, 24 if v6 else 12) for name, v6, _ in _MAPS]
         content += [_set(name, 1, 1) for name in ("seal_verdict", "seal_watch")]
         content.append(_forwarded_set())
-        for name in ("seen", "hold", "refuse", "blackhole", "inner_observe", "inner_enforce"):
+        for name in ("seen", "meet", "hold", "refuse", "blackhole", "inner_observe", "inner_enforce"):
             content.append(_chain(name))
         content.append(_chain("observe", "filter", -10))
         content.append(_chain("enforce", "filter", 0))
@@ -248,6 +249,7 @@ class Ruleset:
         )
         content += _seal_messages(_NEWSETELEM, None)
         content.append(_rule("seen", seen))
+        content.append(_rule("meet", [queue_to(QUEUE)] if queue_to is not None else seen))
         content += _hold(queue_to, seen) + _failures(queue_to) + self._inner() + _observe() + _enforce() + self._names()
         return content
 
@@ -451,7 +453,8 @@ def _seal_messages(message: int, verdict: Verdict) -> list[Message]:
         for family in (_IP, _IP6):
             body = nested(1, attribute(1, bytes([family])))
             if message == _NEWSETELEM:
-                body += ex.verdict_data(2, *_target(verdict, is_watch))
+                is_meeting = is_watch and verdict is None
+                body += ex.verdict_data(2, *((ex.GOTO, "meet") if is_meeting else _target(verdict, is_watch)))
             elements.append(body)
         content += _element_messages(message, name, elements, CREATE if message == _NEWSETELEM else 0)
     return content

@@ -98,7 +98,7 @@ def order(state: State, wanted: str = "") -> tuple[str, ...]:
 
 
 def draw(key: Key, service_width: int = 12, process_width: int = 16) -> Drawing:
-    """Lay the graph out. Deterministic: the same key gives the same drawing."""
+    """Lay the graph out. Columns are as wide as their content, at most the given widths."""
     name, processes, dependencies = key
     labels = {pid: f"{process} ({pid})" for pid, process, _ in processes}
     if any(0 in callers for _, callers in dependencies):
@@ -108,6 +108,8 @@ def draw(key: Key, service_width: int = 12, process_width: int = 16) -> Drawing:
     lanes = _lanes(anchors, slots)
     spine = sorted(anchors.values())
     top = spine[0] if spine else 0
+    service_width = min(service_width, len(name) + 1)
+    process_width = min(process_width, max(map(len, labels.values()), default=0) + 1)
     rows = tuple(
         Row(
             service=_fit(name if row == top else "", service_width),

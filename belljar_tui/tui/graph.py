@@ -14,7 +14,9 @@ from belljar_tui.core.state import DependencyView, State
 from belljar_tui.tui import words
 from belljar_tui.tui.messages import CutToggled, DependencySelected
 
-_NAME, _PORT, _VERDICT = 24, 9, 10
+_NAME, _PORT, _ACTIVITY, _VERDICT = 24, 8, 15, 10
+"""Cells of a dependency's columns where there is room; the name gives way first, then the verdict."""
+_NAME_LEAST = 12
 _NARROW = 72
 _JUMPS = "asdfghjklqwertyuiopzxcvbnm1234567890"
 
@@ -120,18 +122,19 @@ class GraphView(ScrollView, can_focus=True):
         ]
         if view is None:
             return [*segments, Segment(lanes, dim)]
-        return [*segments, Segment(lanes, dim), *self._dependency(view, base, has_edge=bool(row.lanes[-1] & RIGHT))]
+        edge = ("┄┄" if view.is_cut else "──") if row.lanes[-1] & RIGHT else "  "
+        return [*segments, Segment(lanes, dim), *self._dependency(view, base, edge, self._edge_width(row))]
 
-    def _dependency(self, view: DependencyView, base: Style, *, has_edge: bool) -> list[Segment]:
+    def _dependency(self, view: DependencyView, base: Style, edge: str, edge_width: int) -> list[Segment]:
         """The dependency's part of a row: edge, glyph, name, port, activity, verdict."""
         mark, name = words.glyph(self.state, view)
         style = base + Style.parse(name)
-        edge = ("┄┄" if view.is_cut else "──") if has_edge else "  "
         host, port = words.split_id(view)
         cursor = Style(reverse=True) if view.id == self.selected else Style()
         text = base + cursor + (Style.parse(name) if view.is_cut else Style())
-        wide = self.size.width >= _NARROW
-        name_width = _NAME if wide else max(12, self.size.width - 58)
+        room = self.size.width - edge_width - _PORT - _ACTIVITY - 8
+        has_verdict = room - _VERDICT >= _NAME_LEAST
+        name_width = max(_NAME_LEAST, min(_NAME, room - _VERDICT if has_verdict else room))
         found, found_style = words.verdict(view)
         letter = ""
         if self.is_jumping and view.id in self._shown[: len(_JUMPS)]:
@@ -140,8 +143,8 @@ class GraphView(ScrollView, can_focus=True):
             Segment(edge, style),
             Segment(letter or mark, base + Style(reverse=True, bold=True) if letter else style),
             Segment(f"  {_fit(host, name_width)} {port:>{_PORT}} ", text),
-            Segment(f"{words.activity(self.state, view):>15} ", text),
-            Segment(f" {found:<{_VERDICT}}", base + Style.parse(found_style) if found else base),
+            Segment(f"{words.activity(self.state, view):>{_ACTIVITY}} ", text),
+            Segment(f" {found:<{_VERDICT}}" if has_verdict else "", base + Style.parse(found_style) if found else base),
         ]
 
 

@@ -10,23 +10,26 @@ from belljar_tui.core.model import NAME_SERVICE, Health, Seal
 from belljar_tui.core.state import DependencyView, HealthSpan, State
 from belljar_tui.tui import words
 
+_WIDE = 100
+
 
 class StatusLine(Static):
     """One line: what, where, how healthy, and every number that must never be silent."""
 
     def show(self, state: State, now: float) -> None:
-        left = Text(" BellJar  ", style="bold")
-        left.append(f"{state.name} · {state.jar} · ", style="")
+        is_wide = self.size.width >= _WIDE
+        left = Text(" BellJar  " if is_wide else " ", style="bold")
+        left.append(f"{state.name} · {state.jar} · " if is_wide else f"{state.name} · ", style="")
         left.append(str(state.seal), style="bold yellow" if state.seal is Seal.VACUUM else "")
-        left.append("   ")
+        left.append("   " if is_wide else "  ")
         left.append(f"{words.HEALTH_GLYPHS[state.health]} {state.health}", style=words.HEALTH_STYLES[state.health])
-        left.append(f" {words.clock(now - state.health_since)}   ")
+        left.append(f" {words.clock(now - state.health_since)}  ")
         left.append(f"{state.open_count} open  ")
         left.append(f"{state.cut_count} cut", style="yellow" if state.cut_count else "")
-        left.append(f"   blocked {state.blocked}", style="bold red" if state.blocked else "")
-        left.append(f"   lost {state.lost}", style="bold red" if state.lost else "dim")
+        left.append(f"  blocked {state.blocked}", style="bold red" if state.blocked else "")
+        left.append(f"  lost {state.lost}", style="bold red" if state.lost else "dim")
         for warning in _warnings(state):
-            left.append(f"   {warning}", style="bold white on red")
+            left.append(f"  {warning}", style="bold white on red")
         self.update(left)
 
 
@@ -72,7 +75,7 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
         facts.append(("blocked", Text(text, style="bold red" if view.blocked_now and view.is_cut else "")))
     facts.append(("effect", _effect(view)))
     facts.append(("tried", Text(words.tried(view))))
-    facts.append(("calls", Text(f"{view.calls}   {view.packets} packets   {view.bytes} bytes out")))
+    facts.append(("calls", Text(f"{view.calls} · {view.packets} packets, {words.size(view.bytes)}")))
     together = _together(state, view)
     if together:
         facts.append(("with it", Text(f"{', '.join(together)}: same address, cut together", style="yellow")))
@@ -148,7 +151,7 @@ class BlockedList(Static):
     """Blocked calls as they come, newest first."""
 
     def show(self, state: State) -> None:
-        text = Text()
+        text = Text(no_wrap=True, overflow="ellipsis")
         for line in reversed(state.blocked_lines[-max(1, self.content_size.height) :]):
             who = f"{line.process} ({line.pid})" if line.pid is not None else "not held"
             text.append(f"{words.clock(line.at)}  ", style="dim")

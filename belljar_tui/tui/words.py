@@ -31,6 +31,14 @@ def rate(bytes_per_s: float) -> str:
     return f"{bytes_per_s:.1f}G/s"
 
 
+def size(count: int) -> str:
+    """5.7 kB"""
+    for unit, of in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= of:
+            return f"{count / of:.1f} {unit}"
+    return f"{count} B"
+
+
 def split_id(view: DependencyView) -> tuple[str, str]:
     """Host and port as a row shows them; the protocol is named where it is not TCP."""
     scheme, _, rest = view.id.partition("://")
