@@ -7,9 +7,9 @@ linux/inet_diag.h. psutil cannot serve here: it reads tables of its own network 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -20,6 +20,8 @@ from belljar_tui.core.model import Endpoint, Protocol
 _SOCK_DIAG = 4
 _BY_FAMILY, _DESTROY = 20, 21
 _HEADER = struct.Struct("=IHHII")
+_OWNER = struct.Struct("=II")
+_OWNER_AT, _ATTRIBUTES_AT = 64, 72
 _NO_COOKIE = b"\xff" * 8
 _MARK = 15
 _ALL_STATES = 0xFFFFFFFF
@@ -48,14 +50,22 @@ class _Found(msgspec.Struct, frozen=True):
         return int.from_bytes(self.identity[0:2], "big")
 
     def remote(self, protocol: Protocol) -> Endpoint:
-        address, port = self.identity[20:36], int.from_bytes(self.identity[2:4], "big")
+        return Endpoint(self._text(self.identity[20:36]), protocol, int.from_bytes(self.identity[2:4], "big"))
+
+    def sends_from(self, address: str) -> bool:
+        """Whether it is bound to `address`, or to none."""
+        return self.is_unbound or self._text(self.identity[4:20]) == address
+
+    @property
+    def is_unbound(self) -> bool:
+        return self._text(self.identity[4:20]) in ("::", "0.0.0.0")
+
+    def _text(self, address: bytes) -> str:
         if self.family == socket.AF_INET:
-            text = socket.inet_ntop(socket.AF_INET, address[:4])
-        elif address.startswith(_MAPPED):
-            text = socket.inet_ntop(socket.AF_INET, address[12:])
-        else:
-            text = socket.inet_ntop(socket.AF_INET6, address)
-        return Endpoint(text, protocol, port)
+            return socket.inet_ntop(socket.AF_INET, address[:4])
+        if address.startswith(_MAPPED):
+            return socket.inet_ntop(socket.AF_INET, address[12:])
+        return socket.inet_ntop(socket.AF_INET6, address)
 
 
 class SocketTable:
@@ -81,8 +91,15 @@ class SocketTable:
         for kind, payload in self._receive():
             if kind == NLMSG_ERROR:
                 return None
-            return _found(payload).owner
+            return _owner(payload)
         return None
+
+    def find_from(self, protocol: Protocol, source: Address) -> SocketOwner | None:
+        """The socket that sends from `source`, whatever it believes its target to be (a redirected query, say)."""
+        states = _ALL_STATES & ~_LISTEN & ~_TIME_WAIT
+        found = [each for each in self._all(protocol, states, source[1]) if each.sends_from(source[0])]
+        found.sort(key=lambda each: each.is_unbound)
+        return found[0].owner if found else None
 
     def listeners(self) -> set[tuple[Protocol, int]]:
         """Protocol and port of every listening TCP and unconnected UDP socket."""
@@ -111,9 +128,10 @@ class SocketTable:
                 destroyed += self._destroy(found.family, protocol, found.identity) == 0
         return destroyed
 
-    def _all(self, protocol: Protocol, states: int) -> Iterator[_Found]:
+    def _all(self, protocol: Protocol, states: int, local_port: int = 0) -> Iterator[_Found]:
+        """Every socket in `states`; with a local port, only those on it (the kernel filters)."""
         for family in (socket.AF_INET, socket.AF_INET6):
-            identity = bytes(48)
+            identity = struct.pack(">H", local_port) + bytes(46)
             self._send(_BY_FAMILY, DUMP, _request(family, protocol, states, identity))
             for kind, payload in self._receive():
                 if kind in (NLMSG_DONE, NLMSG_ERROR):
@@ -148,22 +166,26 @@ def _identity(family: int, near: Address, far: Address) -> bytes:
 
 
 def _packed(family: int, address: str) -> bytes:
-    parsed = ipaddress.ip_address(address)
-    if family == socket.AF_INET6 and parsed.version == 4:
-        return _MAPPED + parsed.packed
-    return parsed.packed.ljust(16, b"\0")
+    if ":" in address:
+        return socket.inet_pton(socket.AF_INET6, address)
+    packed = socket.inet_pton(socket.AF_INET, address)
+    return _MAPPED + packed if family == socket.AF_INET6 else packed + bytes(12)
 
 
 def _request(family: int, protocol: Protocol, states: int, identity: bytes) -> bytes:
     return struct.pack("=BBBxI", family, _NUMBERS[protocol], 0, states) + identity
 
 
+def _owner(payload: memoryview) -> SocketOwner:
+    uid, inode = _OWNER.unpack_from(payload, _OWNER_AT)
+    return SocketOwner(inode, uid)
+
+
 def _found(payload: memoryview) -> _Found:
-    uid, inode = struct.unpack_from("=II", payload, 64)
-    mark = by_kind(payload[72:]).get(_MARK)
+    mark = by_kind(payload[_ATTRIBUTES_AT:]).get(_MARK)
     return _Found(
         payload[0],
         bytes(payload[4:52]),
-        SocketOwner(inode, uid),
-        int.from_bytes(mark, "little") if mark is not None else 0,
+        _owner(payload),
+        int.from_bytes(mark, sys.byteorder) if mark is not None else 0,
     )

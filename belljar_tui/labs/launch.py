@@ -13,11 +13,13 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from pyroute2.iproute.linux import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from belljar_tui.labs import LABS
 from belljar_tui.labs.checkout.hosts import HOSTS
@@ -33,15 +35,25 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(arguments: list[str]) -> int:
     """Build the world, run the agent in its jar, and end with the agent's exit code."""
-    name, _, *agent = arguments
-    lab = LABS[name]
+    if len(arguments) < 3 or arguments[0] not in LABS or arguments[1] != "--":
+        return _fail(f"expected LAB -- AGENT..., LAB one of: {', '.join(LABS)}", 2)
+    lab, agent = LABS[arguments[0]], arguments[2:]
+    try:
+        return _run(lab, agent)
+    except (OSError, NetlinkError) as error:
+        return _fail(f"the world could not be made: {error}", 4)
+
+
+def _run(lab: Lab, agent: list[str]) -> int:
     made, linked = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         _become_agent(agent, made[1], linked[0])
     for end in (made[1], linked[0]):
         os.close(end)
-    os.read(made[0], 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever is interrupted is the agent; we end when it does
+    if os.read(made[0], 1) != b"!":
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     _link(pid, lab)
     return asyncio.run(_world(lab, pid, lambda: os.write(linked[1], b"!")))
 
@@ -49,19 +61,26 @@ def main(arguments: list[str]) -> int:
 def _become_agent(agent: list[str], made: int, linked: int) -> NoReturn:
     """The jar's side: a network namespace, its address, and then the agent in namespaces of its own."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if _libc.unshare(_CLONE_NEWNET) != 0:
-        number = ctypes.get_errno()
-        sys.stderr.write(f"belljar lab: {os.strerror(number)}\n")
-        os._exit(4)
-    os.write(made, b"!")
-    if os.read(linked, 1) != b"!":
-        os._exit(4)
-    with IPRoute() as route:
-        _raise(route, "lo")
-        index = _raise(route, "world", (_JAR4, 24), (_JAR6, 64))
-        route.route("add", dst="default", gateway=_WORLD4, oif=index)
-        route.route("add", dst="default", gateway=_WORLD6, oif=index, family=10)
-    os.execvp("unshare", ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--", *agent])
+    try:
+        if _libc.unshare(_CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), "unshare of a network namespace")
+        os.write(made, b"!")
+        os.read(linked, 1)
+        with IPRoute() as route:
+            _raise(route, "lo")
+            index = _raise(route, "world", (_JAR4, 24), (_JAR6, 64))
+            route.route("add", dst="default", gateway=_WORLD4, oif=index)
+            route.route("add", dst="default", gateway=_WORLD6, oif=index, family=socket.AF_INET6)
+        os.execvp("unshare", ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--", *agent])
+    except BaseException as error:  # noqa: BLE001  # a forked child must never run the parent's code
+        os._exit(_fail(f"the jar could not join the world: {error}", 4))
+
+
+def _fail(words: str, code: int) -> int:
+    """Say on stderr what went wrong (stdout is the agent's); the exit code again."""
+    sys.stderr.write(f"belljar lab: {words}\n")
+    return code
 
 
 def _link(pid: int, lab: Lab) -> None:
@@ -109,7 +128,8 @@ async def _world(lab: Lab, pid: int, let_go: Callable[[], object]) -> int:
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, reap)
     reap()
-    return abs(await ended)
+    code = await ended
+    return code if code >= 0 else 128 - code  # as a shell tells of a signal
 
 
 if __name__ == "__main__":

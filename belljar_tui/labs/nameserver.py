@@ -6,6 +6,7 @@ import asyncio
 import struct
 from typing import cast
 
+import dns.exception
 import dns.message
 import dns.rcode
 import dns.rdatatype
@@ -15,10 +16,13 @@ _TTL_S = 5
 
 
 def answer(query: bytes, hosts: dict[str, tuple[str, str]]) -> bytes:
-    """The answer's bytes. `hosts`: name -> IPv4 and IPv6 address. Raises DNSException for what is no query."""
-    asked = dns.message.from_wire(query)
+    """The answer's bytes, empty for what is no query. `hosts`: name -> IPv4 and IPv6 address."""
+    try:
+        asked = dns.message.from_wire(query)
+        question = asked.question[0]
+    except (dns.exception.DNSException, IndexError):
+        return b""
     response = dns.message.make_response(asked, recursion_available=True)
-    question = asked.question[0]
     found = hosts.get(question.name.to_text(omit_final_dot=True).lower())
     if found is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
@@ -38,15 +42,18 @@ async def serve(address: str, hosts: dict[str, tuple[str, str]]) -> None:
             self.transport = cast(asyncio.DatagramTransport, transport)
 
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-            self.transport.sendto(answer(data, hosts), addr)
+            said = answer(data, hosts)
+            if said:
+                self.transport.sendto(said, addr)
 
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             size = struct.unpack(">H", await reader.readexactly(2))[0]
             said = answer(await reader.readexactly(size), hosts)
-            writer.write(struct.pack(">H", len(said)) + said)
-            await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+            if said:
+                writer.write(struct.pack(">H", len(said)) + said)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
             pass  # the caller went away
         finally:
             writer.close()

@@ -25,8 +25,8 @@ def serve_lines(port: int, answer: Callable[[str], str]) -> Serve:
             while line := await reader.readline():
                 writer.write(answer(line.decode(errors="replace").strip()).encode() + b"\n")
                 await writer.drain()
-        except ConnectionError:
-            pass  # the caller went away: its business
+        except (OSError, ValueError):
+            pass  # the caller went away, or its line has no end: its business
         finally:
             writer.close()
 
@@ -43,7 +43,7 @@ def serve_http(port: int, answer: Callable[[str], object]) -> Serve:
             head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, IndexError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
             pass  # the caller went away, or does not speak HTTP
         finally:
             writer.close()
@@ -67,15 +67,33 @@ def serve_datagrams(port: int, answer: Answer) -> Serve:
 
 
 def orders_db(line: str) -> str:
-    """Takes `INSERT` and `SELECT 1`, answers as a database would: with a tag or rows."""
-    return "INSERT 0 1" if line.startswith("INSERT") else "1 row"
+    """Takes `INSERT` and `SELECT`, answers as a database would: with a tag or rows."""
+    match line.partition(" ")[0]:
+        case "INSERT":
+            return "INSERT 0 1"
+        case "SELECT":
+            return "1 row"
+        case _:
+            return "ERROR syntax"
 
 
-def cache(line: str) -> str:
-    """`GET key` is a miss two times in three, `SET` is stored."""
-    if line.startswith("SET"):
-        return "STORED"
-    return "VALUE 1" if hash(line) % 3 == 0 else "MISS"
+class Cache:
+    """`SET key value` is stored, `GET key` finds it or not."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def answer(self, line: str) -> str:
+        command, _, rest = line.partition(" ")
+        key, _, value = rest.partition(" ")
+        match command:
+            case "SET":
+                self._values[key] = value
+                return "STORED"
+            case "GET":
+                return f"VALUE {self._values[key]}" if key in self._values else "MISS"
+            case _:
+                return "ERROR unknown command"
 
 
 def auth(path: str) -> object:
@@ -119,7 +137,7 @@ HOSTS: dict[str, Serve] = {
     "config.lab": serve_http(8500, config),
     "pay-a.lab": serve_http(7000, payment),
     "pay-b.lab": serve_http(7000, payment),
-    "cache.lab": serve_lines(6379, cache),
+    "cache.lab": serve_lines(6379, Cache().answer),
     "recs.lab": serve_http(8081, recommendations),
     "time.lab": serve_datagrams(123, ntp),
     "metrics.lab": serve_datagrams(8125, nothing),
