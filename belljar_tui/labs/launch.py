@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(lab: Lab, agent: list[str]) -> int:
+    """The world's side, from the fork on; the agent's exit code. Raises OSError and NetlinkError."""
     made, linked = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -55,7 +56,7 @@ def _run(lab: Lab, agent: list[str]) -> int:
     if os.read(made[0], 1) != b"!":
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     _link(pid, lab)
-    return asyncio.run(_world(lab, pid, lambda: os.write(linked[1], b"!")))
+    return asyncio.new_event_loop().run_until_complete(_world(lab, pid, lambda: os.write(linked[1], b"!")))
 
 
 def _become_agent(agent: list[str], made: int, linked: int) -> NoReturn:
@@ -133,4 +134,4 @@ async def _world(lab: Lab, pid: int, let_go: Callable[[], object]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # the world is not wound down: it ends with us, its PID 1

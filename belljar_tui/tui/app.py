@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
@@ -41,7 +43,7 @@ class ExplorerApp(App[None]):
         keymap: binding id -> keys, for people who remap.
     """
 
-    CSS_PATH = "belljar.tcss"
+    CSS_PATH = Path(__file__).with_name("belljar.tcss")
     TITLE = "BellJar"
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
 
@@ -80,8 +82,8 @@ class ExplorerApp(App[None]):
         self.query_one(GraphView).border_title = "map"
         self.query_one(GraphView).focus()
         self.session.on_event = self._take
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._leave)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         self.set_interval(_FRAME_S, self._frame)
         self.run_worker(self._explore(), exit_on_error=False)
 
@@ -212,6 +214,18 @@ class ExplorerApp(App[None]):
         self.session.on_event = None
         await self.session.finish("quit")
         self.exit(return_code=self.return_code_wanted)
+
+    def _hang_up(self) -> None:
+        """The terminal is gone: end the jar, and do not try to restore a screen that nobody has."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._end_without_terminal())
+
+    async def _end_without_terminal(self) -> None:
+        self.session.on_event = None
+        try:
+            await self.session.finish("the terminal was closed")
+        finally:
+            os._exit(128 + signal.SIGHUP)
 
     def _toggle(self, dependency: str) -> None:
         is_cut = self.session.history.now.mode_of(dependency) is not None

@@ -14,7 +14,7 @@ from belljar_tui.core.state import DependencyView, State
 from belljar_tui.tui import words
 from belljar_tui.tui.messages import CutToggled, DependencySelected
 
-_NAME, _PORT, _ACTIVITY, _VERDICT = 24, 8, 15, 10
+_NAME, _PORT, _ACTIVITY, _VERDICT = 24, 8, 12, 10
 """Cells of a dependency's columns where there is room; the name gives way first, then the verdict."""
 _NAME_LEAST = 12
 _NARROW = 72
@@ -72,7 +72,10 @@ class GraphView(ScrollView, can_focus=True):
         self.show(self.state)
 
     def on_click(self, event: events.Click) -> None:
-        row = event.y + int(self.scroll_offset.y)
+        at = event.get_content_offset(self)
+        if at is None:
+            return
+        row = at.y + int(self.scroll_offset.y)
         if not 0 <= row < len(self._drawing.rows):
             return
         dependency = self._drawing.rows[row].dependency
@@ -80,7 +83,7 @@ class GraphView(ScrollView, can_focus=True):
             return
         self._select(dependency)
         start = self._edge_width(self._drawing.rows[row])
-        if event.chain == 2 or start <= event.x <= start + 2:
+        if event.chain == 2 or start <= at.x <= start + 2:
             self.post_message(CutToggled(dependency))
 
     def render_line(self, y: int) -> Strip:

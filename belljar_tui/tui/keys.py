@@ -22,6 +22,7 @@ KEYS = (
     Binding("home", "move(-100000)", "First", id="first", show=False, tooltip="The first row"),
     Binding("end", "move(100000)", "Last", id="last", show=False, tooltip="The last row"),
     Binding("question_mark", "show_help", "Help", id="help", tooltip="Every key and every glyph"),
-    Binding("q,ctrl+c", "quit", "Quit", id="quit", tooltip="End the service and leave nothing behind", priority=True),
+    Binding("q", "quit", "Quit", id="quit", tooltip="End the service and leave nothing behind"),
+    Binding("ctrl+c", "quit", "Quit", id="quit_now", show=False, priority=True, tooltip="The same, from anywhere"),
 )
-NAMES = {"question_mark": "?", "slash": "/", "q,ctrl+c": "q", "up,k": "↑ k", "down,j": "↓ j"}
+NAMES = {"question_mark": "?", "slash": "/", "ctrl+c": "^c", "up,k": "↑ k", "down,j": "↓ j"}

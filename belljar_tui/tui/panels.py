@@ -126,7 +126,7 @@ class HealthStrip(Static):
         lines = [strip, Text(f"{state.health_detail}", style=words.HEALTH_STYLES[state.health])]
         since = Text(f"{state.health} for {words.clock(now - state.health_since)}", style="dim")
         if state.recovered_after_s is not None:
-            since.append(f"   recovered {state.recovered_after_s:.1f} s after the restore", style="green")
+            since.append(f"  recovered in {state.recovered_after_s:.1f} s", style="green")
         elif state.is_stuck_after_restore and state.restored_at is not None:
             since.append(f"   stuck after restore: {now - state.restored_at:.0f} s", style="bold red")
         lines.append(since)

@@ -65,7 +65,7 @@ def glyph(state: State, view: DependencyView) -> tuple[str, str]:
 def activity(state: State, view: DependencyView) -> str:
     """The last column of a row."""
     if view.is_cut:
-        return f"{view.blocked_now} blocked" if view.blocked_now else "hit nothing yet"
+        return f"{view.blocked_now} blocked" if view.blocked_now else "no call yet"
     return rate(view.bytes_per_s) or ("idle" if is_idle(state, view) else "")
 
 

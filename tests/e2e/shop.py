@@ -12,9 +12,13 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 DATABASE = f"host=localhost port={os.environ['SHOP_DB_PORT']} dbname=postgres user=postgres connect_timeout=1"
-CACHE = redis.Redis(host="localhost", port=int(os.environ["SHOP_CACHE_PORT"]), socket_timeout=1)
+CACHE = redis.Redis(
+    host="localhost", port=int(os.environ["SHOP_CACHE_PORT"]), socket_timeout=1, retry=Retry(NoBackoff(), 0)
+)
 
 
 def count_orders() -> str:

@@ -25,7 +25,7 @@ _ARGUMENTS_START = 45
 """Fields of /proc/self/stat after the name (man 5 proc): where the argument strings begin, and after it, end."""
 _libc = ctypes.CDLL(None)
 _TIMEOUT_S = 1.0
-_PAY_TIMEOUT_S = 0.8
+_PAY_TIMEOUT_S = 0.6
 """Shorter: the second provider has to answer in the same request."""
 _UPDATES = ("10.77.1.44", 443)
 

@@ -1,0 +1,224 @@
+"""The explorer on a fake agent: every key does what its tooltip says, at every size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from fake import OPENING, FakeAgent, beginning, is_sealed
+from textual.pilot import Pilot
+
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import Mode
+from belljar_tui.core.state import State
+from belljar_tui.errors import AgentLost
+from belljar_tui.session import Session
+from belljar_tui.tui.app import ExplorerApp
+from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
+from belljar_tui.tui.graph import GraphView
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+AUTH = "tcp://auth.lab:9000"
+
+
+class Stage(ExplorerApp):
+    """The explorer with a clock that stands still, so that a screen is the same every time."""
+
+    def __init__(self, agent: FakeAgent) -> None:
+        self.agent = agent
+        self.journal: list[ev.AnyEvent] = []
+        self.saved: list[tuple[State, Path]] = []
+        session = Session(
+            agent, OPENING, write=self.journal.append, save=lambda state, path: self.saved.append((state, path))
+        )
+        super().__init__(session, "checkout.belljar.yaml")
+        session.now = lambda: max(session.state.at, 1.0)  # type: ignore[method-assign]
+
+    @property
+    def screen_text(self) -> str:
+        """The screen as plain text, trailing blanks left out."""
+        width, height = self.size
+        strips = self.screen._compositor.render_strips()[:height]
+        return "\n".join(strip.text[:width].rstrip() for strip in strips) + "\n"
+
+
+@asynccontextmanager
+async def staged(size: tuple[int, int] = (120, 30)) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
+    app = Stage(FakeAgent(beginning()))
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: app.session.state.health_detail == "200 ready")
+        await pilot.press("home")
+        yield app, pilot
+        app._leave()
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Wait for something to come true; the screen gets its turn between."""
+    for _ in range(500):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it did not come true in time")
+
+
+async def test_space_cuts_and_space_again_restores() -> None:
+    async with staged() as (app, pilot):
+        assert app.query_one(GraphView).selected == AUTH
+        await pilot.press("space")
+        await until(pilot, lambda: app.session.state.dependencies[AUTH].mode is Mode.REFUSE)
+        assert "✂  auth.lab" in app.screen_text
+        assert "hit nothing so far" in app.screen_text
+        app.agent.block(AUTH)
+        await until(pilot, lambda: "503 auth.lab: connection refused" in app.screen_text)
+        assert "web (7)        auth.lab:9000 refuse ×3" in app.screen_text
+        assert "unhealthy after" in app.screen_text
+        await pilot.press("space")
+        await until(pilot, lambda: not app.session.state.dependencies[AUTH].is_cut)
+        assert "●  auth.lab" in app.screen_text
+
+
+async def test_vacuum_undo_redo_and_restore_all() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("v")
+        await until(pilot, lambda: app.session.state.cut_count == 4)
+        assert is_sealed(app.agent)
+        await pilot.press("u")
+        await until(pilot, lambda: app.session.state.cut_count == 0)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: app.session.state.cut_count == 4)
+        await pilot.press("r")
+        await until(pilot, lambda: app.session.state.cut_count == 0)
+        assert not is_sealed(app.agent)
+
+
+async def test_the_mode_changes_a_cut_that_stands() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("space")
+        await until(pilot, lambda: app.session.state.dependencies[AUTH].is_cut)
+        await pilot.press("m")
+        await until(pilot, lambda: app.session.state.dependencies[AUTH].mode is Mode.BLACKHOLE)
+
+
+async def test_a_row_is_chosen_with_keys_letters_and_mouse() -> None:
+    async with staged() as (app, pilot):
+        graph = app.query_one(GraphView)
+        await pilot.press("j")
+        assert graph.selected == "tcp://orders-db.lab:5432"
+        await pilot.press("g", "a")
+        assert graph.selected == AUTH
+        row = next(i for i, r in enumerate(graph._drawing.rows) if r.dependency == "tcp://10.9.0.44:443")
+        await pilot.click(GraphView, offset=(50, row + 1))  # one line of border
+        assert graph.selected == "tcp://10.9.0.44:443"
+        assert app.session.state.cut_count == 0, "a click on the name only selects"
+        await pilot.click(GraphView, offset=(50, row + 1), times=2)
+        await until(pilot, lambda: app.session.state.cut_count == 1)
+
+
+async def test_the_filter_shows_only_what_fits() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("slash")
+        assert isinstance(app.screen, LinePrompt)
+        await pilot.press(*"time", "enter")
+        await until(pilot, lambda: "orders-db" not in app.screen_text)
+        assert "time.lab" in app.screen_text
+
+
+async def test_saving_and_noting_ask_for_a_line() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("s", "enter")
+        await until(pilot, lambda: app.saved)
+        assert app.saved[0][1] == Path("checkout.belljar.yaml")
+        await pilot.press("n", *"hot", "enter")
+        await until(pilot, lambda: app.session.state.notes)
+        assert app.session.state.notes[0].text == "hot"
+        await pilot.press("s", "escape")
+        assert len(app.saved) == 1
+
+
+async def test_help_names_every_key() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        assert "Cut the selected dependency" in app.screen_text
+        await pilot.press("escape")
+        assert not isinstance(app.screen, HelpScreen)
+
+
+async def test_undo_with_nothing_to_undo_says_so() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("u")
+        await until(pilot, lambda: app.session.state.rejected)
+        await until(pilot, lambda: "there is nothing to undo" in app.screen_text)
+
+
+async def test_leaving_ends_the_agent_and_asks_nothing() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("q")
+        await until(pilot, lambda: app.agent.is_finished)
+    assert app.journal[-1].__class__ is ev.SessionEnded
+
+
+async def test_a_lost_agent_is_said_in_full_and_in_the_exit_code() -> None:
+    app = Stage(FakeAgent([]))
+
+    async def fail() -> None:
+        raise AgentLost("The jar's agent ended by signal 9.", "it was killed")
+
+    app.agent.start = fail  # type: ignore[method-assign]
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, ErrorScreen))
+        assert "ended by signal 9" in app.screen_text
+        await pilot.press("q")
+    assert app.return_code == 4
+
+
+async def test_what_is_lost_or_unproven_is_on_the_screen() -> None:
+    async with staged((160, 30)) as (app, pilot):
+        app.agent.tell(
+            ev.EventsLost(at=2, source="queue", count=5), ev.SealProven(at=2, ok=False, detail="a call passed")
+        )
+        await until(pilot, lambda: "lost 5" in app.screen_text)
+        assert "the seal is not proven: a call passed" in app.screen_text
+
+
+async def test_a_tiny_terminal_is_told_so() -> None:
+    async with staged((50, 12)) as (app, _):
+        assert "too small" in app.screen_text
+
+
+Scene = Callable[[Stage, Pilot[None]], Awaitable[None]]
+
+
+async def _calm(app: Stage, pilot: Pilot[None]) -> None:
+    await pilot.pause()
+
+
+async def _hurt(app: Stage, pilot: Pilot[None]) -> None:
+    await pilot.press("space")
+    await until(pilot, lambda: app.session.state.dependencies[AUTH].is_cut)
+    app.agent.block(AUTH)
+    await until(pilot, lambda: "503 auth" in app.screen_text)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 30), (200, 60)], ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("scene", [_calm, _hurt], ids=["calm", "hurt"])
+async def test_screens_look_as_they_did(size: tuple[int, int], scene: Scene) -> None:
+    path = SNAPSHOTS / f"{scene.__name__.strip('_')}-{size[0]}x{size[1]}.txt"
+    async with staged(size) as (app, pilot):
+        await scene(app, pilot)
+        await pilot.pause(0.15)
+        if os.environ.get("BELLJAR_UPDATE_SNAPSHOTS"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(app.screen_text)
+        assert app.screen_text == path.read_text()
+
+
+async def test_every_state_is_told_apart_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with staged() as (app, pilot):
+        await _hurt(app, pilot)
+        assert {"✂", "●", "✗"} <= set(app.screen_text)
