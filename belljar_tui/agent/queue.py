@@ -40,7 +40,7 @@ _ACCEPT = 1
 class CallQueue:
     """Reads one queue. Raises NetlinkError from `start` when this kernel has no queue."""
 
-    def __init__(self, number: int, on_call: Callable[[Flow], None], on_lost: Callable[[int], None]) -> None:
+    def __init__(self, number: int, on_call: Callable[[Flow], object], on_lost: Callable[[int], None]) -> None:
         self._number = number
         self._on_call = on_call
         self._on_lost = on_lost
