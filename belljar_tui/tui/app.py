@@ -29,7 +29,7 @@ from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, St
 from belljar_tui.tui.themes import DARK, LIGHT
 
 _FRAME_S = 0.1
-_NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 110, 60, 16
+_NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 118, 60, 16
 _URGENT = (ev.CutApplied, ev.CutRestored, ev.SealChanged, ev.HealthChanged)
 """Events that repaint at once; the rest waits for the next frame."""
 
