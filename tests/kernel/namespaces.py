@@ -75,7 +75,9 @@ def _user(unprivileged: bool) -> tuple[str, ...]:
         return ("unshare",)
     if os.geteuid() != 0:
         return ("unshare", "--user", "--map-root-user")
-    can_read = subprocess.run([*_NOBODY, sys.executable, "-c", f"open({__file__!r})"], capture_output=True, check=False)
+    # through a shell: setpriv itself still has root's rights when it executes its program
+    script = ["sh", "-c", 'exec "$@"', "sh", sys.executable, "-c", f"open({__file__!r})"]
+    can_read = subprocess.run([*_NOBODY, *script], capture_output=True, check=False)
     if can_read.returncode != 0:
         pytest.skip("an unprivileged user cannot read this checkout or its virtual environment")
     return (*_NOBODY, "unshare", "--user", "--map-root-user")
