@@ -15,7 +15,7 @@ from belljar_tui.core.model import NAME_SERVICE, Dependency, Health, Mode, Seal,
 from belljar_tui.core.state import DependencyView, State
 from belljar_tui.errors import BadCheck, BadDependencyId
 
-VERSION = 1
+VERSION = 2
 """The profile's format."""
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -73,6 +73,8 @@ class DependencyEvidence(Part, frozen=True, kw_only=True):
     calls: Count = 0
     blocked: Count = 0
     """Blocked calls."""
+    endpoints: tuple[str, ...] = ()
+    """Where it was called: `tcp 10.77.1.10:5432`."""
     verdicts: dict[Mode, Verdict] = {}
 
 
@@ -85,6 +87,17 @@ class Evidence(Part, frozen=True, kw_only=True):
     """The service's health when the profile was saved."""
     versions: dict[str, str] = {}
     trials: Count = 0
+    """Trials behind the working set; 0 where a person cut by hand."""
+    repeated: Count = 0
+    """How many of them repeated a failed one."""
+    is_minimal: bool = False
+    """Whether no member can be taken away, as the trials showed."""
+    cut_sets: tuple[tuple[str, ...], ...] = ()
+    """Dependencies whose loss together breaks the service; a set of one is a single point of failure."""
+    working_sets: tuple[tuple[str, ...], ...] = ()
+    """Other minimal working sets that were found."""
+    contradictions: Count = 0
+    """Trials in which more open dependencies were worse; the set rests on single steps then."""
     dependencies: tuple[DependencyEvidence, ...] = ()
     never_exercised: tuple[str, ...] = ()
     """Dependencies that are known and were never called: nothing was learned about them."""
@@ -107,7 +120,7 @@ class Profile(Part, frozen=True, kw_only=True, omit_defaults=False):
     recovery: Recovery = Recovery()
     healthy: Healthy = Healthy()
     allow: tuple[str, ...]
-    """The working set: ids of the dependencies left open. Name service is always open."""
+    """The working set: ids of the dependencies left open. Name service (`dns:`) is a member like any other."""
     sealed: Mode = Mode.REFUSE
     """How everything else fails."""
     evidence: Evidence = Evidence()
