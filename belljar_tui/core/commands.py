@@ -50,11 +50,41 @@ class Save(Command, frozen=True):
     path: str
 
 
+class Search(Command, frozen=True):
+    """Find the minimal working set, in jars of the search's own; one that was stopped goes on."""
+
+
+class PauseSearch(Command, frozen=True):
+    pass
+
+
+class ResumeSearch(Command, frozen=True):
+    pass
+
+
+class StopSearch(Command, frozen=True):
+    pass
+
+
 class Quit(Command, frozen=True):
     pass
 
 
-AnyCommand = Cut | Restore | SealWith | RestoreAll | Undo | Redo | Note | Save | Quit
+AnyCommand = (
+    Cut
+    | Restore
+    | SealWith
+    | RestoreAll
+    | Undo
+    | Redo
+    | Note
+    | Save
+    | Search
+    | PauseSearch
+    | ResumeSearch
+    | StopSearch
+    | Quit
+)
 Change = Cut | Restore | SealWith | RestoreAll
 """Commands that change the wanted state."""
 
