@@ -399,7 +399,7 @@ class _Search:
             trial = self._again(self._pinned(minimal), self._evidence, self._question.modes[0])
             if self._evidence.exact(self._pinned(minimal)) is BROKEN:
                 return self._after_contradiction()
-            raise _Need(Wanted(trial, Phase.CONFIRM))
+            raise _Need(Wanted(trial, Phase.CONFIRM if minimal else Phase.VACUUM))
         wanted: list[Wanted] = []
         for member in self._ordered(minimal):
             without = self._pinned(minimal - {member})
