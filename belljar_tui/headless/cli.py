@@ -144,6 +144,19 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
+def schema() -> None:
+    """Print the JSON Schema of profiles, for editors and other tools.
+
+    \b
+      belljar schema > belljar.schema.json
+    """
+    from belljar_tui.headless import printer
+    from belljar_tui.journal.profile_file import SCHEMA_PATH
+
+    printer.line(SCHEMA_PATH.read_bytes().rstrip())
+
+
+@cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a SHELL.
