@@ -23,9 +23,8 @@ from belljar_tui.core.trial import Outcome, Recovery
 from belljar_tui.errors import BellJarError, UsageError
 from belljar_tui.headless import diagnostics, printer, search_report
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.headless.opening import Asked, asked_for_lab, saver_of
+from belljar_tui.headless.opening import Asked, asked_for_lab, jar_oracle, saver_of
 from belljar_tui.headless.options import environment_of, require_command
-from belljar_tui.headless.oracles import oracle_of
 from belljar_tui.headless.progress import SearchProgress
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.writer import JournalWriter
@@ -143,7 +142,9 @@ def _in_jars(line: MinimizeAsked) -> int:
     )
     folder = locations.new_session(asked.name, datetime.now().astimezone())
     recorder = _recorder(line, asked.name, asked.command, folder, "lab" if asked.lab else "namespaces", asked.health)
-    code = _run(line, recorder, opening, oracle_of(asked, opening, folder))
+    recalled = _recalled(line, recorder.state, opening)
+    oracle = jar_oracle(asked, folder, deadline_s=opening.deadline_s, soak_s=opening.soak_s, recalled=recalled)
+    code = _run(line, recorder, opening, oracle, recalled)
     if code is Exit.HOLDS and line.output:
         saver_of(asked)(recorder.state, Path(line.output))
         recorder.take(ev.ProfileSaved(at=recorder.now(), path=line.output))
@@ -161,12 +162,14 @@ def _outside(line: MinimizeAsked) -> int:
     name = line.name or Path(command[0]).name
     folder = locations.new_session(name, datetime.now().astimezone())
     recorder = _recorder(line, name, command, folder, "outside", Checks())
-    return _run(line, recorder, opening, CommandOracle(command, candidates, limit_s=line.trial_limit))
-
-
-def _run(line: MinimizeAsked, recorder: Recorder, opening: ev.SearchStarted, oracle: Oracle) -> Exit:
-    """Search to the end and say what was found."""
     recalled = _recalled(line, recorder.state, opening)
+    return _run(line, recorder, opening, CommandOracle(command, candidates, limit_s=line.trial_limit), recalled)
+
+
+def _run(
+    line: MinimizeAsked, recorder: Recorder, opening: ev.SearchStarted, oracle: Oracle, recalled: Sequence[Outcome]
+) -> Exit:
+    """Search to the end and say what was found."""
     runner = SearchRunner(oracle, opening, emit=recorder.take, now=recorder.now, recalled=recalled)
     try:
         with SearchProgress() as recorder.progress:

@@ -112,7 +112,7 @@ def open_session(asked: Asked) -> Opened:
         NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
         opening,
         write=JournalWriter(journal).write,
-        save=_saver(asked),
+        save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
     )
@@ -154,7 +154,7 @@ def _prepare(asked: Asked, log_path: str) -> Prepare:
     )
 
 
-def _saver(asked: Asked) -> Callable[[State, Path], None]:
+def saver_of(asked: Asked) -> Callable[[State, Path], None]:
     timing = asked.health
 
     def save(state: State, path: Path) -> None:
