@@ -22,7 +22,7 @@ from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
-from belljar_tui.session import Session
+from belljar_tui.session import NewSearch, Session
 from belljar_tui.trials.jar_oracle import JarOracle
 from belljar_tui.trials.trial_jar import TrialJar
 from belljar_tui.wire.messages import Checks, Prepare
@@ -51,6 +51,10 @@ class Asked(msgspec.Struct, frozen=True):
     lab: str | None = None
     journal: str | None = None
     deadline_s: float = 60.0
+
+
+Searches = Callable[[Asked, Path], NewSearch]
+"""From what was asked for and the session's folder."""
 
 
 def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
@@ -90,8 +94,12 @@ def asked_for_profile(profile: Profile) -> Asked:
     )
 
 
-def open_session(asked: Asked) -> Opened:
-    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError."""
+def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
+    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError.
+
+    Args:
+        searches: makes what the session searches with, where it can.
+    """
     require_command(asked.command)
     started = datetime.now().astimezone()
     folder = locations.new_session(asked.name, started)
@@ -115,6 +123,7 @@ def open_session(asked: Asked) -> Opened:
         save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
+        new_search=searches(asked, folder) if searches is not None else None,
     )
     return Opened(session, journal, log)
 
