@@ -6,6 +6,7 @@
     │   ├── BadCheck                  2
     │   └── BadProfile                2
     ├── BadJournal                    2
+    ├── NothingToSave                 1   a search that ended without a working set
     ├── JarError                      4   the jar could not be made or sealed
     │   ├── MissingTool               4
     │   ├── NoUserNamespaces          4
@@ -65,6 +66,12 @@ class BadProfile(UsageError):
 class BadJournal(UsageError):
     def __init__(self, path: str, why: str, remedy: str = "") -> None:
         super().__init__(f"{path}: {why}", remedy=remedy)
+
+
+class NothingToSave(BellJarError):
+    def __init__(self, what: str, detail: str) -> None:
+        remedy = "See to it that the service gets healthy with everything open, and search again."
+        super().__init__(what, f"The check said: {detail}" if detail else "", remedy)
 
 
 class JarError(BellJarError):

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Wanted
 
 
 class Recovery(StrEnum):
@@ -34,6 +34,14 @@ class Trial(msgspec.Struct, frozen=True, order=False):
     """How all else fails."""
     attempt: int = 1
     """1, and more when the same trial is wanted again."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """The state it asks of a jar. The vacuum seal leaves name service open unless it is cut by itself."""
+        if self.open is None:
+            return Wanted()
+        cuts = {} if NAME_SERVICE in self.open else {NAME_SERVICE: self.mode}
+        return Wanted(Seal.VACUUM, self.mode, cuts, self.open - {NAME_SERVICE})
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from belljar_tui import __version__
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.options import health_options, session_options
+from belljar_tui.headless.options import health_options, search_options, service_options, session_options
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -25,6 +26,7 @@ def cli() -> None:
     \b
       belljar demo                                          explore the built-in lab
       belljar run --health http://localhost:8080/ready -- ./server --port 8080
+      belljar minimize --lab checkout                       find what it cannot do without
       belljar verify checkout.belljar.yaml                  prove a saved profile again, in CI
       belljar doctor                                        what this machine can do
     """
@@ -46,22 +48,7 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None) -> None:
 
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
 @health_options
-@click.option(
-    "--forward",
-    multiple=True,
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
-    help="Lead this TCP port of the jar's loopback to the same port of the machine's loopback. It is a dependency "
-    "then: tcp://localhost:PORT. Repeat for several.",
-)
-@click.option(
-    "--env",
-    "settings",
-    multiple=True,
-    metavar="NAME[=VALUE]",
-    help="Set a variable for the service, which otherwise has your environment. Profiles name it, never its value.",
-)
-@click.option("--name", help="What to call the session (default: the program's name).")
+@service_options
 @session_options
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 def run(
@@ -104,6 +91,31 @@ def run(
     sys.exit(code)
 
 
+@cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
+@health_options
+@service_options
+@search_options
+@click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
+def minimize(**options: Any) -> None:
+    """Find the minimal working set of COMMAND: what it cannot do without, proven by cutting.
+
+    Trial by trial the service is started in a sealed jar of its own, with some dependencies open and the rest cut,
+    until none can be taken away any more. Says which are single points of failure, and which stand in for each other.
+
+    \b
+      belljar minimize -o shop.belljar.yaml --health http://localhost:8080/ready -- ./server
+      belljar minimize --lab checkout --jobs 4
+      belljar minimize --lab checkout --modes refuse,blackhole   what breaks it if it hangs?
+      belljar minimize --trial-command ./try.sh --dependencies deps.txt
+
+    Exit codes: 0 found, 1 never healthy even with everything open, 2 usage, 4 the jar could not be made or sealed,
+    5 inconclusive, 130 interrupted (the verdicts so far are kept, and it says how to go on).
+    """
+    from belljar_tui.headless import minimize as minimizing
+
+    sys.exit(minimizing.minimize(**options))
+
+
 @cli.command()
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
@@ -129,6 +141,19 @@ def doctor(as_json: bool) -> None:
     from belljar_tui.headless import doctor as examining
 
     sys.exit(examining.doctor(as_json=as_json))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of profiles, for editors and other tools.
+
+    \b
+      belljar schema > belljar.schema.json
+    """
+    from belljar_tui.headless import printer
+    from belljar_tui.journal.profile_file import SCHEMA_PATH
+
+    printer.line(SCHEMA_PATH.read_bytes().rstrip())
 
 
 @cli.command()

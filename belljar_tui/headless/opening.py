@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from belljar_tui.core.events import SessionStarted
 from belljar_tui.core.model import Wanted
 from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
 from belljar_tui.core.state import State
+from belljar_tui.core.trial import Outcome
 from belljar_tui.headless.options import require_command
 from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
 from belljar_tui.session import Session
+from belljar_tui.trials.jar_oracle import JarOracle
+from belljar_tui.trials.trial_jar import TrialJar
 from belljar_tui.wire.messages import Checks, Prepare
 
 
@@ -104,20 +107,39 @@ def open_session(asked: Asked) -> Opened:
         started=started.isoformat(timespec="seconds"),
         version=__version__,
     )
+    log.touch(mode=0o600)
     session = Session(
-        NamespaceJar(_prepare(asked, log), lab=asked.lab, clock_zero=zero),
+        NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
         opening,
         write=JournalWriter(journal).write,
-        save=_saver(asked),
+        save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
     )
     return Opened(session, journal, log)
 
 
-def _prepare(asked: Asked, log: Path) -> Prepare:
+def jar_oracle(
+    asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = 0.0, recalled: Sequence[Outcome] = ()
+) -> JarOracle:
+    """Cold trials of what was asked for; `folder` (it exists) takes each trial's output. Raises BellJarError."""
+    return JarOracle(_jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
+
+
+def _jar_maker(asked: Asked) -> Callable[[], TrialJar]:
+    """Makes jars whose service waits for its trial."""
+    require_command(asked.command)
+    prepare = msgspec.structs.replace(_prepare(asked, ""), wanted=Wanted(), is_waiting=True)
+
+    def make() -> TrialJar:
+        zero = time.monotonic()
+        return TrialJar(NamespaceJar(prepare, lab=asked.lab, clock_zero=zero, grace_s=0), zero)
+
+    return make
+
+
+def _prepare(asked: Asked, log_path: str) -> Prepare:
     lab = LABS[asked.lab] if asked.lab else None
-    log.touch(mode=0o600)
     return Prepare(
         service=asked.command,
         wanted=asked.wanted,
@@ -128,11 +150,11 @@ def _prepare(asked: Asked, log: Path) -> Prepare:
         group=os.getegid(),
         nameservers=lab.nameservers if lab else (),
         forwarded=asked.forward,
-        log_path=str(log),
+        log_path=log_path,
     )
 
 
-def _saver(asked: Asked) -> Callable[[State, Path], None]:
+def saver_of(asked: Asked) -> Callable[[State, Path], None]:
     timing = asked.health
 
     def save(state: State, path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from belljar_tui.core.model import NAME_SERVICE, Health
-from belljar_tui.core.profile import Profile, claim_of
+from belljar_tui.core.model import Health
+from belljar_tui.core.profile import Profile, called_in, claim_of
 from belljar_tui.core.state import State
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import diagnostics, printer
@@ -124,8 +124,8 @@ def _judged(result: Verified, opened: Opened, profile: Profile, ended: int | Non
     state = opened.session.state
     known = {*profile.allow, *(d.id for d in profile.evidence.dependencies), *profile.evidence.never_exercised}
     result.blocked = {view.id: view.blocked for view in state.dependencies.values() if view.blocked}
-    result.new_dependencies = [d for d in state.dependencies if d not in known and d != NAME_SERVICE]
-    called = {view.id for view in state.dependencies.values() if view.endpoints or view.calls or view.blocked}
+    called = called_in(state)
+    result.new_dependencies = sorted(called - known)
     result.no_longer_needed = [d for d in profile.allow if d not in called]
     result.healthy_after_s = healthy_after_s(state)
     result.detail = state.health_detail

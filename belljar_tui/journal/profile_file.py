@@ -15,6 +15,7 @@ import yaml
 
 from belljar_tui.core.profile import VERSION, Profile, claim_of, flaws
 from belljar_tui.errors import BadProfile
+from belljar_tui.journal.profile_migrate import migrated
 from belljar_tui.journal.yaml_text import BadYaml, Document, Place
 
 MAX_SIZE = 1_000_000
@@ -25,7 +26,7 @@ SCHEMA_PATH = Path(__file__).with_name("profile.schema.json")
 
 
 def read_profile(path: Path) -> Profile:
-    """The profile at `path`.
+    """The profile at `path`, brought up to the present format.
 
     Raises:
         BadProfile: it cannot be read or is not a profile; the message has the line, what is wrong and what to do.
@@ -36,9 +37,9 @@ def read_profile(path: Path) -> Profile:
     except BadYaml as error:
         where = f"line {error.line}" if error.line else ""
         raise BadProfile(name, where, f"{error.why}.", error.remedy) from error
-    _expect_version(name, document)
+    version = _version(name, document)
     try:
-        profile = msgspec.convert(document.value, Profile)
+        profile = msgspec.convert(migrated(document.value, version), Profile)
     except msgspec.ValidationError as error:
         raise _explained(name, document, str(error)) from error
     for flaw in flaws(profile):
@@ -155,7 +156,7 @@ def _text(path: Path) -> str:
 _REMEDY = "Is it a profile (NAME.belljar.yaml) that BellJar wrote?"
 
 
-def _expect_version(name: str, document: Document) -> None:
+def _version(name: str, document: Document) -> int:
     value = document.value
     if value is None:
         raise BadProfile(name, "", "is empty.", _REMEDY)
@@ -173,6 +174,7 @@ def _expect_version(name: str, document: Document) -> None:
     if version > VERSION:
         why = f"it has format {version} and was written by a newer BellJar; this one reads up to {VERSION}."
         raise BadProfile(name, line, why, "Upgrade BellJar.")
+    return version
 
 
 _AT = re.compile(r"(?s)(?P<what>.*?)(?: - at (?:`key` in )?`\$?(?P<path>[^`]*)`)?")

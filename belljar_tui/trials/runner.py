@@ -129,7 +129,7 @@ class SearchRunner:
                     at=self._now(), number=self._started, trial=each.trial, phase=each.phase, about=each.about
                 )
             )
-            self._running[each.trial] = (self._started, asyncio.create_task(self._oracle.run(each)))
+            self._running[each.trial] = (self._started, asyncio.create_task(self._oracle.run(each, self._started)))
 
     def _collect(self) -> None:
         """Take the outcomes of what has ended. Raises what a trial raised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -12,7 +13,7 @@ from jarred import BELLJAR, headless
 
 PROFILE = """\
 claim: shop becomes healthy
-belljar: 1
+belljar: 2
 name: shop
 service: {command: [sh, -c, 'exit 3']}
 healthy: {checks: ['http://localhost:8080/ready']}
@@ -55,7 +56,7 @@ def test_a_mistake_on_the_command_line_is_explained(arguments: tuple[str, ...], 
     ("wrong", "words"),
     [
         (PROFILE.replace("allow: []", "alow: []"), "alow"),
-        (PROFILE.replace("belljar: 1", "belljar: 99"), "newer"),
+        (PROFILE.replace("belljar: 2", "belljar: 99"), "newer"),
         (PROFILE.replace("deadline_s: 5", "deadline_s: soon"), "deadline_s"),
         (PROFILE.replace("allow: []", "allow: [orders-db]"), "not a dependency id"),
         (PROFILE.replace("http://localhost:8080/ready", "localhost"), "not a health check"),
@@ -71,6 +72,12 @@ def test_a_bad_profile_is_explained_with_its_place(wrong: str, words: str, tmp_p
     assert str(profile) in done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_schema_prints_the_schema_of_profiles(tmp_path: Path) -> None:
+    done = belljar(tmp_path, "schema")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["title"] == "BellJar profile"
 
 
 @pytest.mark.kernel
