@@ -151,12 +151,15 @@ def completion(shell: str) -> None:
 def main() -> None:
     """The `belljar` command."""
     try:
-        cli()
+        sys.exit(cli.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except BellJarError as error:
         diagnostics.fail(error)
     except BrokenPipeError:
         sys.exit(0)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         sys.exit(diagnostics.Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001  # the last door: a person sees one line, the report has the rest
         diagnostics.crash(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -27,6 +28,16 @@ class HealthCheck(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds: nan and inf are numbers to Python, not to a person."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number of seconds.", param, ctx)
+        return number
+
+
 def health_options(command: Command) -> Command:
     """How health is measured."""
     for option in (
@@ -49,14 +60,14 @@ def health_options(command: Command) -> Command:
             "--health-every",
             default=0.5,
             show_default=True,
-            type=click.FloatRange(0.05),
+            type=Seconds(0.05),
             help="Seconds between two rounds of checks.",
         ),
         click.option(
             "--health-timeout",
             default=2.0,
             show_default=True,
-            type=click.FloatRange(0.05),
+            type=Seconds(0.05),
             help="Seconds one check may take.",
         ),
     ):
@@ -94,6 +105,8 @@ def environment_of(extra: Sequence[str]) -> dict[str, str]:
     environment = dict(os.environ)
     for setting in extra:
         name, equals, value = setting.partition("=")
+        if not name:
+            raise UsageError(f"--env {setting}: the name is missing.", remedy="Write it like --env NAME=VALUE")
         if equals:
             environment[name] = value
         elif name not in environment:
