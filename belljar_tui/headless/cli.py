@@ -8,9 +8,16 @@ from typing import Any
 import click
 
 from belljar_tui import __version__
+from belljar_tui.core.model import Mode
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.options import health_options, search_options, service_options, session_options
+from belljar_tui.headless.options import (
+    explorer_search_options,
+    health_options,
+    search_options,
+    service_options,
+    session_options,
+)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -35,7 +42,8 @@ def cli() -> None:
 @cli.command()
 @click.argument("lab", default="checkout", type=click.Choice(["checkout"]))
 @session_options
-def demo(lab: str, headless: bool, seal: str, journal: str | None) -> None:
+@explorer_search_options
+def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[Mode, ...], jobs: int) -> None:
     """Explore a built-in LAB: a little world in namespaces of its own.
 
     Needs no root, no engine and no network. Move to auth.lab and press space: the row is cut, blocked calls come in,
@@ -43,13 +51,14 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None) -> None:
     """
     from belljar_tui.headless import run as running
 
-    sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal))
+    sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal, search=(modes, jobs)))
 
 
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
 @health_options
 @service_options
 @session_options
+@explorer_search_options
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 def run(
     command: tuple[str, ...],
@@ -63,6 +72,8 @@ def run(
     headless: bool,
     seal: str,
     journal: str | None,
+    modes: tuple[Mode, ...],
+    jobs: int,
 ) -> None:
     """Run COMMAND in a sealed jar and explore it.
 
@@ -87,6 +98,7 @@ def run(
         seal=seal,
         headless=headless,
         journal=journal,
+        search=(modes, jobs),
     )
     sys.exit(code)
 
@@ -176,12 +188,15 @@ def completion(shell: str) -> None:
 def main() -> None:
     """The `belljar` command."""
     try:
-        cli()
+        sys.exit(cli.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except BellJarError as error:
         diagnostics.fail(error)
     except BrokenPipeError:
         sys.exit(0)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         sys.exit(diagnostics.Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001  # the last door: a person sees one line, the report has the rest
         diagnostics.crash(error)

@@ -16,10 +16,11 @@ from belljar_tui.core.state import State
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import diagnostics, printer
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.headless.opening import Opened, asked_for_profile, open_session
+from belljar_tui.headless.opening import Opened, asked_for_profile, open_session, require_lab
 from belljar_tui.journal.profile_file import read_profile
 
 _LOG_LINES = 8
+_LOG_BYTES = 16_384
 _SOAK_ROUNDS = 2
 """Rounds of checks to watch after health, so that what the service calls once it is up is seen too."""
 _CODES = {
@@ -56,6 +57,8 @@ class Verified(msgspec.Struct):
 def verify(paths: Sequence[str], *, as_json: bool) -> int:
     """Returns the exit code: of several profiles the worst. Raises BellJarError before the first run only."""
     profiles = [(path, read_profile(Path(path))) for path in paths]
+    for path, profile in profiles:
+        require_lab(path, profile)
     results: list[Verified] = []
     try:
         for path, profile in profiles:
@@ -150,7 +153,9 @@ def healthy_after_s(state: State) -> float | None:
 
 def _last_lines(log: Path) -> list[str]:
     try:
-        return log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LOG_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
     except OSError:
         return []
 

@@ -65,7 +65,7 @@ class FakeOracle:
     async def start(self, jobs: int) -> None:
         return
 
-    async def run(self, wanted: Wanted) -> Outcome:
+    async def run(self, wanted: Wanted, number: int) -> Outcome:
         await self._turns.acquire()
         self.clock += 1.5
         trial = wanted.trial
