@@ -25,6 +25,7 @@ from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
 from belljar_tui.session import NewSearch, Session
 from belljar_tui.trials.jar_oracle import JarOracle
+from belljar_tui.trials.steady import SOAK_S, SteadyOracle
 from belljar_tui.trials.trial_jar import TrialJar
 from belljar_tui.wire.messages import Checks, Prepare
 
@@ -140,6 +141,21 @@ def jar_oracle(
 ) -> JarOracle:
     """Cold trials of what was asked for; `folder` (it exists) takes each trial's output. Raises BellJarError."""
     return JarOracle(_jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
+
+
+def steady_oracle(
+    asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = SOAK_S, recalled: Sequence[Outcome] = ()
+) -> SteadyOracle:
+    """Steady trials of what was asked for, likewise."""
+    health = asked.health
+    return SteadyOracle(
+        _jar_maker(asked),
+        folder,
+        deadline_s=deadline_s,
+        soak_s=soak_s,
+        settle_s=health.timeout_s + health.every_s * (health.healthy_for + 1),
+        recalled=recalled,
+    )
 
 
 def _jar_maker(asked: Asked) -> Callable[[], TrialJar]:
