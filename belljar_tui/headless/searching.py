@@ -9,25 +9,26 @@ from belljar_tui.core import events as ev
 from belljar_tui.core.model import Mode
 from belljar_tui.core.question import Question
 from belljar_tui.core.trial import Outcome, Recovery
-from belljar_tui.headless.opening import Asked, jar_oracle
+from belljar_tui.headless.opening import Asked, jar_oracle, steady_oracle
 from belljar_tui.session import NewSearch
 from belljar_tui.trials.oracle import Oracle
 from belljar_tui.trials.runner import SearchRunner
+from belljar_tui.trials.steady import SOAK_S
 from belljar_tui.wire.messages import Checks
 
 LAB_DEADLINE_S = 5.0
 """A lab's service is quick; so are its failures then."""
-_STEADY_SOAK_S = 5.0
 
 
 def oracle_of(asked: Asked, opening: ev.SearchStarted, folder: Path, recalled: Sequence[Outcome]) -> Oracle:
     """Jars to try it in; `folder` (it exists) takes each trial's output. Raises BellJarError."""
-    return jar_oracle(asked, folder, deadline_s=opening.deadline_s, soak_s=opening.soak_s, recalled=recalled)
+    make = steady_oracle if opening.recovery is Recovery.STEADY else jar_oracle
+    return make(asked, folder, deadline_s=opening.deadline_s, soak_s=opening.soak_s, recalled=recalled)
 
 
 def soak_s_of(recovery: Recovery, health: Checks) -> float:
     """Seconds a trial's health must hold, or a cut lasts, where nobody said."""
-    return _STEADY_SOAK_S if recovery is Recovery.STEADY else 2 * health.every_s
+    return SOAK_S if recovery is Recovery.STEADY else 2 * health.every_s
 
 
 def new_search_of(asked: Asked, folder: Path, modes: Sequence[Mode], jobs: int) -> NewSearch:
