@@ -61,6 +61,9 @@ class BadProfile(UsageError):
 
     def __init__(self, path: str, where: str, why: str, remedy: str = "") -> None:
         super().__init__(f"{path}: {where}: {why}" if where else f"{path}: {why}", remedy=remedy)
+        number = where.removeprefix("line ")
+        self.line = int(number) if number.isdigit() else 1
+        """Where in the file; 1 when that is not known."""
 
 
 class BadJournal(UsageError):

@@ -130,20 +130,26 @@ def minimize(**options: Any) -> None:
 
 @cli.command()
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...", type=click.Path())
+@click.option("--strict", is_flag=True, help="Prove that each member of the working set is still needed, too.")
+@click.option("--junit", type=click.Path(), metavar="FILE", help="Write the results to FILE as JUnit XML.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Jars at once.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
-def verify(profiles: tuple[str, ...], as_json: bool) -> None:
+def verify(profiles: tuple[str, ...], strict: bool, junit: str | None, jobs: int, as_json: bool) -> None:
     """Prove saved profiles again: one sealed run each, no screen.
 
     Everything outside the profile's working set is cut from the first packet; the service must become healthy within
-    the deadline all the same.
+    the deadline all the same. A profile of kind steady is started open, and cut once it is healthy. With --strict there
+    is one more run for each member, with that member cut too: it must not get healthy. In GitHub Actions, what does not
+    hold is annotated in the profile, and the job's summary has a table.
 
     \b
-    Exit codes: 0 holds, 1 broken, 2 usage, 3 drifted (the service calls something the profile does not know),
-    4 the jar could not be made or sealed, 5 inconclusive, 130 interrupted. Of several, the worst.
+    Exit codes: 0 holds, 1 broken, 2 usage, 3 drifted (the service calls something the profile does not know, or with
+    --strict does without a member), 4 the jar could not be made or sealed, 5 inconclusive, 130 interrupted.
+    Of several, the worst.
     """
     from belljar_tui.headless import verify as verifying
 
-    sys.exit(verifying.verify(profiles, as_json=as_json))
+    sys.exit(verifying.verify(profiles, as_json=as_json, is_strict=strict, junit=junit, jobs=jobs))
 
 
 @cli.command()

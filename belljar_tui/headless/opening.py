@@ -17,7 +17,6 @@ from belljar_tui.core.model import Wanted
 from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
-from belljar_tui.errors import BadProfile
 from belljar_tui.headless.options import require_command
 from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.journal.profile_file import write_profile
@@ -57,12 +56,6 @@ class Asked(msgspec.Struct, frozen=True):
 
 Searches = Callable[[Asked, Path], NewSearch]
 """From what was asked for and the session's folder."""
-
-
-def require_lab(path: str, profile: Profile) -> None:
-    """Raises BadProfile when the profile's lab is none of ours."""
-    if profile.lab is not None and profile.lab not in LABS:
-        raise BadProfile(path, "lab", f"there is no lab {profile.lab!r}.", f"There are: {', '.join(LABS)}.")
 
 
 def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:

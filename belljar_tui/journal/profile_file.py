@@ -47,6 +47,19 @@ def read_profile(path: Path) -> Profile:
     return profile
 
 
+def line_in(path: Path, place: Place) -> int:
+    """The line of `place` in the file at `path`; a member of a list may be named by its value. 1: not known."""
+    try:
+        document = Document(_text(path))
+    except (BadYaml, BadProfile):
+        return 1
+    if len(place) == 2 and isinstance(place[1], str) and isinstance(document.value, dict):
+        values = document.value.get(str(place[0]))
+        if isinstance(values, list):
+            place = (place[0], values.index(place[1])) if place[1] in values else place[:1]
+    return document.line_of(place, is_key=True)
+
+
 def write_profile(path: Path, profile: Profile) -> None:
     """Write `profile` to `path` with its claim brought up to date: the whole new file, or the old one untouched.
 
