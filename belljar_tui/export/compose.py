@@ -25,6 +25,7 @@ from belljar_tui.export.names import slug, slugs
 
 NETWORK = "sealed"
 _DAY_MS = 86_400_000
+_ALIAS = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
 
 Entry = dict[str, object]
 Hosts = dict[str, list[Dependency]]
@@ -57,7 +58,7 @@ def _hosts(contract: Contract) -> Hosts:
             continue
         if is_local(member.host):
             hosts.setdefault("localhost", []).append(member)
-        elif not is_address(member.host):
+        elif not is_address(member.host) and _ALIAS.fullmatch(member.host):
             hosts.setdefault(member.host, []).append(member)
     return dict(sorted(hosts.items()))
 
@@ -88,7 +89,7 @@ def _stand_in(name: str, host: str, members: list[Dependency], service: str) -> 
     image = _image(name, f"an image that stands in for {host}, {ports}")
     if is_local(host):
         return {"image": image, "network_mode": f"service:{service}"}
-    entry: Entry = {"image": image, "networks": {NETWORK: {"aliases": [_literal(host)]}}}
+    entry: Entry = {"image": image, "networks": {NETWORK: {"aliases": [host]}}}
     if exposed := [f"{m.port}/{m.protocol}" for m in members if m.port]:
         entry["expose"] = exposed
     return entry
@@ -146,6 +147,8 @@ def _notes(contract: Contract) -> Iterator[str]:
             yield "dns: is Docker's own name server, which knows the stand-ins."
         elif is_address(member.host) and not is_local(member.host):
             yield f"{member}: is called by its address, and no alias stands in for one: the service does not reach it."
+        elif not is_local(member.host) and not _ALIAS.fullmatch(member.host):
+            yield f"{member}: no alias can be that name: the service does not reach it."
     if not contract.has_names:
         yield "dns: is not a member, but Docker's own name server answers all the same."
     if contract.profile.service.environment:

@@ -35,3 +35,10 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+    def represent_text(self, data: str) -> yaml.ScalarNode:
+        # Half of a surrogate pair is no character: YAML has no way to write it, escaped or not.
+        return self.represent_str(data.encode(errors="replace").decode())
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
