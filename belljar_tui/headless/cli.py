@@ -10,6 +10,7 @@ import click
 from belljar_tui import __version__
 from belljar_tui.core.model import Mode
 from belljar_tui.errors import BellJarError
+from belljar_tui.export import FORMATS
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.options import (
     explorer_search_options,
@@ -150,6 +151,25 @@ def verify(profiles: tuple[str, ...], strict: bool, junit: str | None, jobs: int
     from belljar_tui.headless import verify as verifying
 
     sys.exit(verifying.verify(profiles, as_json=as_json, is_strict=strict, junit=junit, jobs=jobs))
+
+
+@cli.command()
+@click.argument("profile", metavar="PROFILE", type=click.Path())
+@click.option("--to", required=True, type=click.Choice(sorted(FORMATS)), help="The other tool's format.")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--resolve", is_flag=True, help="Look the members' names up now, instead of the recorded addresses.")
+def export(profile: str, to: str, output: str | None, resolve: bool) -> None:
+    """Say a saved PROFILE in the words of another tool.
+
+    What a format cannot say is told in the file's first lines and on stderr; nothing is left out in silence.
+
+    \b
+      belljar export checkout.belljar.yaml --to nft -o checkout.nft
+      belljar export checkout.belljar.yaml --to mermaid
+    """
+    from belljar_tui.headless import export as exporting
+
+    sys.exit(exporting.export(profile, to=to, output=output, resolve=resolve))
 
 
 @cli.command()
