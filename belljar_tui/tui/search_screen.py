@@ -193,6 +193,6 @@ def _put_to_the_test(view: SearchView, so_far: tuple[str, ...]) -> list[cmd.AnyC
     mode = view.question.modes[0]
     opens = frozenset(so_far) | view.question.stay_open
     steps: list[cmd.AnyCommand] = [cmd.SealWith(Seal.VACUUM, mode, opens)]
-    if NAME_SERVICE in view.dependencies and NAME_SERVICE not in opens:
+    if NAME_SERVICE not in opens:
         steps.append(cmd.Cut(NAME_SERVICE, mode))
     return steps
