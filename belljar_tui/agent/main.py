@@ -30,6 +30,7 @@ from belljar_tui.agent.proof import prove
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import AGENT_MARK, FOLLOWERS, LOG_GROUP, QUEUE, Ruleset
 from belljar_tui.agent.service import Identity, Spawner
+from belljar_tui.agent.service_log import ServiceLog
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Protocol
@@ -55,7 +56,7 @@ class Agent:
         self._service: int | None = None
         self._ended: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._output = os.open(prepare.log_path or "/dev/null", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._log = ServiceLog(prepare.log_path)
 
     def now(self) -> float:
         """Seconds since the session started (one monotonic clock for the whole machine)."""
@@ -119,7 +120,7 @@ class Agent:
         command = list(self._prepare.service)
         if not command:
             return
-        self._service, self._ended = self._spawner.start(command, self._output)
+        self._service, self._ended = self._spawner.start(command, self._log.descriptor)
         self._emit(ev.ServiceStarted(at=self.now(), pid=self._service, command=command))
         self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
 
@@ -164,6 +165,7 @@ class Agent:
         while True:
             await asyncio.sleep(_FLUSH_S)
             self._observer.flush()
+            self._log.trim()
 
     async def _count(self) -> None:
         rounds = 0

@@ -33,6 +33,7 @@ class Opened(msgspec.Struct):
     journal: Path
     log: Path
     """The service's own output."""
+    writer: JournalWriter
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -102,6 +103,7 @@ def open_session(asked: Asked) -> Opened:
     journal = Path(asked.journal) if asked.journal else locations.journal_of(folder)
     log = locations.service_log_of(folder)
     zero = time.monotonic()
+    writer = JournalWriter(journal)
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
@@ -114,12 +116,12 @@ def open_session(asked: Asked) -> Opened:
     session = Session(
         NamespaceJar(_prepare(asked, log), lab=asked.lab, clock_zero=zero),
         opening,
-        write=JournalWriter(journal).write,
+        write=writer.write,
         save=_saver(asked),
         wanted=asked.wanted,
         clock_zero=zero,
     )
-    return Opened(session, journal, log)
+    return Opened(session, journal, log, writer)
 
 
 def _prepare(asked: Asked, log: Path) -> Prepare:
