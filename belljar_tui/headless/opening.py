@@ -36,6 +36,7 @@ class Opened(msgspec.Struct):
     journal: Path
     log: Path
     """The service's own output."""
+    writer: JournalWriter
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -107,6 +108,7 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     journal = Path(asked.journal) if asked.journal else locations.journal_of(folder)
     log = locations.service_log_of(folder)
     zero = time.monotonic()
+    writer = JournalWriter(journal)
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
@@ -120,13 +122,13 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     session = Session(
         NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
         opening,
-        write=JournalWriter(journal).write,
+        write=writer.write,
         save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
         new_search=searches(asked, folder) if searches is not None else None,
     )
-    return Opened(session, journal, log)
+    return Opened(session, journal, log, writer)
 
 
 def jar_oracle(

@@ -78,4 +78,6 @@ def _show(opened: Opened, *, headless: bool) -> int:
         app.run()
         code = app.return_code or 0
     diagnostics.note(f"journal  {opened.journal}\noutput   {opened.log}")
+    if opened.writer.lost:
+        diagnostics.note(f"belljar: the journal lacks {opened.writer.lost} events: {opened.writer.failure}")
     return code
