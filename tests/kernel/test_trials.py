@@ -137,7 +137,9 @@ async def test_a_cache_is_tolerated_when_refused_and_needed_when_it_hangs(tmp_pa
     verdicts = (refused.verdict, hanging.verdict, other.verdict)
     assert verdicts == (TrialVerdict.HEALTHY, TrialVerdict.BROKEN, TrialVerdict.HEALTHY)
     assert hanging.detail == "no answer within 1 s"
-    assert [outcome.blocked for outcome in (refused, hanging, other)] == [frozenset({one}) for one in (CACHE, CACHE, RECS)]
+    assert [outcome.blocked for outcome in (refused, hanging, other)] == [
+        frozenset({one}) for one in (CACHE, CACHE, RECS)
+    ]
 
 
 async def test_hanging_the_set_that_needs_the_cache_too_is_enough(tmp_path: Path) -> None:
@@ -214,6 +216,21 @@ async def test_services_at_once_know_which_job_they_are(tmp_path: Path) -> None:
         await asyncio.gather(run(Trial(frozenset())), run(Trial(frozenset())))
     said = {(tmp_path / f"trial-{number}.log").read_text() for number in (1, 2)}
     assert said == {"job 0 of trial 1\n", "job 1 of trial 2\n"}
+
+
+async def test_a_kept_connection_that_hangs_has_met_its_cut_though_nobody_calls_anew(tmp_path: Path) -> None:
+    program = (
+        "import socket, time\n"
+        "kept = socket.create_connection(('orders-db.lab', 5432))\n"
+        "while True:\n"
+        "    kept.sendall(b'SELECT 1\\n'); time.sleep(0.1)\n"
+    )
+    async with started(steady_oracle(python(program), tmp_path, deadline_s=5, soak_s=1.2)) as run:
+        outcome = await run(Trial(frozenset({NAME_SERVICE}), Mode.BLACKHOLE))
+        again = await run(Trial(frozenset({NAME_SERVICE, TRUTH.always[0]}), Mode.BLACKHOLE))
+    assert outcome.verdict is TrialVerdict.HEALTHY
+    assert outcome.blocked == frozenset({TRUTH.always[0]})
+    assert again.blocked == frozenset()
 
 
 async def test_a_service_that_stays_broken_after_the_restore_is_stuck_and_replaced(tmp_path: Path) -> None:
