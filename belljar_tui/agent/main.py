@@ -101,8 +101,7 @@ class Agent:
         """Carry out a message that came after Prepare. Raises OSError when a log cannot be opened."""
         match message:
             case msg.Want(wanted):
-                self._observer.count()  # so far the state before is to be thanked for
-                self._enforcer.want(wanted)
+                self._observer.change(lambda: self._enforcer.want(wanted))
             case msg.Begin():
                 self._begin(message)
             case _:

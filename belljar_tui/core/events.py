@@ -99,7 +99,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
 
 
 class CallBlocked(Event, frozen=True, kw_only=True):
-    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter."""
+    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter. Where a cut
+    hangs, established flows that met it are one call more, if no new one did."""
 
     dependency: str
     mode: Mode

@@ -163,7 +163,7 @@ def _outside(line: MinimizeAsked) -> int:
     folder = locations.new_session(name, datetime.now().astimezone())
     recorder = _recorder(line, name, command, folder, "outside", Checks())
     recalled = _recalled(line, recorder.state, opening)
-    return _run(line, recorder, opening, CommandOracle(command, candidates, limit_s=line.trial_limit), recalled)
+    return _run(line, recorder, opening, CommandOracle(command, candidates, folder, limit_s=line.trial_limit), recalled)
 
 
 def _run(

@@ -135,7 +135,7 @@ def jar_oracle(
     asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = 0.0, recalled: Sequence[Outcome] = ()
 ) -> JarOracle:
     """Cold trials of what was asked for; `folder` (it exists) takes each trial's output. Raises BellJarError."""
-    return JarOracle(_jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
+    return JarOracle(jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
 
 
 def steady_oracle(
@@ -144,7 +144,7 @@ def steady_oracle(
     """Steady trials of what was asked for, likewise."""
     health = asked.health
     return SteadyOracle(
-        _jar_maker(asked),
+        jar_maker(asked),
         folder,
         deadline_s=deadline_s,
         soak_s=soak_s,
@@ -153,7 +153,7 @@ def steady_oracle(
     )
 
 
-def _jar_maker(asked: Asked) -> Callable[[], TrialJar]:
+def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
     """Makes jars whose service waits for its trial."""
     require_command(asked.command)
     prepare = msgspec.structs.replace(_prepare(asked, ""), wanted=Wanted(), is_waiting=True)
