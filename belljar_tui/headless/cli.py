@@ -162,7 +162,7 @@ def schema() -> None:
       belljar schema > belljar.schema.json
     """
     from belljar_tui.headless import printer
-    from belljar_tui.journal.profile_file import SCHEMA_PATH
+    from belljar_tui.journal.profile_schema import SCHEMA_PATH
 
     printer.line(SCHEMA_PATH.read_bytes().rstrip())
 
