@@ -4,7 +4,8 @@
     ├── UsageError                    2   what was asked for makes no sense
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
-    │   └── BadProfile                2
+    │   ├── BadProfile                2
+    │   └── CannotExport              2
     ├── BadJournal                    2
     ├── NothingToSave                 1   a search that ended without a working set
     ├── JarError                      4   the jar could not be made or sealed
@@ -64,6 +65,10 @@ class BadProfile(UsageError):
         number = where.removeprefix("line ")
         self.line = int(number) if number.isdigit() else 1
         """Where in the file; 1 when that is not known."""
+
+
+class CannotExport(UsageError):
+    pass
 
 
 class BadJournal(UsageError):

@@ -11,11 +11,17 @@ from collections.abc import Callable
 import msgspec
 
 from belljar_tui.agent.enforcer import Enforcer
+from belljar_tui.agent.names import Peer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import ProcessTable
+from belljar_tui.agent.ruleset import Count
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol
+
+_NAMES = Dependency.parse(NAME_SERVICE)
+_QUERIES_NAMED = 8
+"""Open queries whose caller is looked for: services ask often, and are few."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -55,6 +61,8 @@ class Observer:
         the newest, some may still be waiting in the queue."""
         self._last_mode: dict[Dependency, Mode] = {}
         self._said: dict[Dependency, ev.TrafficCounted] = {}
+        self._queries = Count()
+        """Queries that came while name service was open."""
         self._known: set[tuple[Dependency, Endpoint | None, int | None]] = set()
         self.recent: list[Flow] = []
         """Flows held since last asked; the proof of the seal looks here."""
@@ -82,13 +90,17 @@ class Observer:
             self._met_seal[dependency, False] += 1
         self._see(dependency, flow.endpoint, self._caller(flow))
 
-    def on_query_blocked(self, mode: Mode, peer: tuple[str, int]) -> None:
+    def on_query(self, size: int, peer: Peer) -> None:
+        """A query of `size` bytes came, and name service is open."""
+        self._queries = self._queries.plus(Count(1, size))
+        if self._queries.packets <= _QUERIES_NAMED:
+            self._see(_NAMES, None, self._asker(peer))
+
+    def on_query_blocked(self, mode: Mode, peer: Peer) -> None:
         """Name service is cut and a query came."""
-        dependency = Dependency.parse(NAME_SERVICE)
-        owner = self._sockets.find(Protocol.UDP, peer, ("127.0.0.53", 53))
-        caller = self._named(owner.inode) if owner is not None else NOBODY
-        self._see(dependency, None, caller)
-        self._held[dependency, mode, caller] += 1
+        caller = self._asker(peer)
+        self._see(_NAMES, None, caller)
+        self._held[_NAMES, mode, caller] += 1
 
     def flush(self) -> None:
         """Say what was held since the last flush."""
@@ -103,6 +115,7 @@ class Observer:
         `is_last`: nothing waits in the queue any more, so the newest count is final.
         """
         self.flush()
+        self._say_traffic(_NAMES, self._queries.packets, self._queries.packets, self._queries.bytes)
         for dependency, tally in self._enforcer.tallies().items():
             opened, cut = tally.is_open, tally.is_cut
             calls = opened.calls.packets + self._met_seal[dependency, False]
@@ -161,6 +174,10 @@ class Observer:
     def _caller(self, flow: Flow) -> Caller:
         target = flow.endpoint
         owner = self._sockets.find(target.protocol, (flow.source, flow.source_port), (target.address, target.port))
+        return self._named(owner.inode) if owner is not None else NOBODY
+
+    def _asker(self, peer: Peer) -> Caller:
+        owner = self._sockets.find(Protocol.UDP, peer, ("127.0.0.53", 53))
         return self._named(owner.inode) if owner is not None else NOBODY
 
     def _named(self, inode: int) -> Caller:

@@ -110,7 +110,8 @@ class CallBlocked(Event, frozen=True, kw_only=True):
 
 
 class TrafficCounted(Event, frozen=True, kw_only=True):
-    """Totals for an open dependency since the session started, from the kernel's counters (outgoing)."""
+    """Totals for an open dependency since the session started, from the kernel's counters (outgoing); for name
+    service the queries, as our name server took them."""
 
     dependency: str
     calls: int
@@ -148,7 +149,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log` or `audit`."""
+    """`queue`, `log`, `output` or `journal`."""
     count: int
 
 

@@ -284,7 +284,7 @@ def _learned_by_search(state: State, search: SearchView, found: Found, deadline_
         working_sets=tuple(one for one in found.working_sets if one != found.minimal),
         contradictions=len(found.conflicts),
         dependencies=tuple(
-            msgspec.structs.replace(_evidence(one, state.dependencies.get(one)), verdicts=_verdicts(found, one))
+            _searched(_evidence(one, state.dependencies.get(one)), search.endpoints.get(one, ()), _verdicts(found, one))
             for one in sorted(known - set(found.never_called))
         ),
         never_exercised=tuple(sorted(found.never_called)),
@@ -305,6 +305,14 @@ _NO_SET = {
 
 def _was_called(view: DependencyView) -> bool:
     return bool(view.calls or view.endpoints or view.blocked or view.callers)
+
+
+def _searched(
+    by_hand: DependencyEvidence, endpoints: tuple[str, ...], verdicts: dict[Mode, Verdict]
+) -> DependencyEvidence:
+    """What the trials showed, and the session before them."""
+    both = tuple(sorted({*by_hand.endpoints, *endpoints}))
+    return msgspec.structs.replace(by_hand, endpoints=both, verdicts=verdicts)
 
 
 def _evidence(identity: str, view: DependencyView | None) -> DependencyEvidence:

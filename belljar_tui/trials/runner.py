@@ -98,11 +98,12 @@ class SearchRunner:
     async def _search(self) -> Found | None:
         while not self._stopped:
             # off the loop: a large plan takes a while, and screens and jars wait for nobody
-            found = await asyncio.to_thread(plan, self._question, list(self.outcomes), self._opening.jobs)
+            outcomes = list(self.outcomes)
+            found = await asyncio.to_thread(plan, self._question, outcomes, self._opening.jobs)
             if found.found is not None:
                 self._emit(ev.SearchEnded(at=self._now(), found=found.found))
                 return found.found
-            self._say_progress(found)
+            self._say_progress(found, await asyncio.to_thread(expected, self._question, outcomes))
             await self._abandon([t for t in self._running if t not in {w.trial for w in found.trials}])
             await self._can_start.wait()
             if self._stopped:
@@ -112,9 +113,8 @@ class SearchRunner:
             self._collect()
         return None
 
-    def _say_progress(self, found: Plan) -> None:
+    def _say_progress(self, found: Plan, ahead: int) -> None:
         so_far = None if found.set_so_far is None else list(found.set_so_far)
-        ahead = expected(self._question, self.outcomes)
         self._emit(ev.SearchProgressed(at=self._now(), expected=ahead, set_so_far=so_far))
 
     def _start(self, wanted: Sequence[Wanted]) -> None:
@@ -129,7 +129,7 @@ class SearchRunner:
                     at=self._now(), number=self._started, trial=each.trial, phase=each.phase, about=each.about
                 )
             )
-            self._running[each.trial] = (self._started, asyncio.create_task(self._oracle.run(each)))
+            self._running[each.trial] = (self._started, asyncio.create_task(self._oracle.run(each, self._started)))
 
     def _collect(self) -> None:
         """Take the outcomes of what has ended. Raises what a trial raised."""
