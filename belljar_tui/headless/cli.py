@@ -182,6 +182,23 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("before", metavar="A", type=click.Path())
+@click.argument("after", metavar="B", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
+def diff(before: str, after: str, as_json: bool) -> None:
+    """Say in words what changed from profile A to profile B.
+
+    \b
+      belljar diff <(git show main:shop.belljar.yaml) shop.belljar.yaml
+
+    Exit codes: 0 the contract is the same (the evidence may differ), 1 it differs, 2 usage.
+    """
+    from belljar_tui.headless import diff as comparing
+
+    sys.exit(comparing.diff(before, after, as_json=as_json))
+
+
+@cli.command()
 def schema() -> None:
     """Print the JSON Schema of profiles, for editors and other tools.
 
@@ -189,7 +206,7 @@ def schema() -> None:
       belljar schema > belljar.schema.json
     """
     from belljar_tui.headless import printer
-    from belljar_tui.journal.profile_file import SCHEMA_PATH
+    from belljar_tui.journal.profile_schema import SCHEMA_PATH
 
     printer.line(SCHEMA_PATH.read_bytes().rstrip())
 

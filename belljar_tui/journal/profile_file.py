@@ -21,9 +21,6 @@ from belljar_tui.journal.yaml_text import BadYaml, Document, Place
 MAX_SIZE = 1_000_000
 """Bytes. A profile is a page of text; anything larger is some other file."""
 
-SCHEMA_PATH = Path(__file__).with_name("profile.schema.json")
-"""The JSON Schema, shipped for editors."""
-
 
 def read_profile(path: Path) -> Profile:
     """The profile at `path`, brought up to the present format.
@@ -82,17 +79,6 @@ def profile_text(profile: Profile) -> str:
     built = {key: value for key, value in msgspec.to_builtins(profile).items() if value is not None}
     body = yaml.dump(built, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     return "\n".join([*comment, "# Prove it again: belljar verify FILE", "", body])
-
-
-def profile_schema() -> dict[str, Any]:
-    """The profile's JSON Schema, as shipped in SCHEMA_PATH."""
-    schema = msgspec.json.schema(Profile)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "BellJar profile", **schema}
-
-
-def schema_text() -> str:
-    """The text of SCHEMA_PATH."""
-    return msgspec.json.format(msgspec.json.encode(profile_schema()), indent=2).decode() + "\n"
 
 
 class _Dumper(yaml.SafeDumper):
