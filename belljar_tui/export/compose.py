@@ -25,7 +25,8 @@ from belljar_tui.export.names import slug, slugs
 
 NETWORK = "sealed"
 _DAY_MS = 86_400_000
-_ALIAS = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_ALIAS = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 Entry = dict[str, object]
 Hosts = dict[str, list[Dependency]]

@@ -5,7 +5,8 @@ replies to the service's own callers, loopback, and name service when `dns:` is 
 profile's `sealed` mode says, counted. Loading it again replaces it.
 
 It cannot say: names (addresses are those of the evidence, or looked up with --resolve; when they change, export
-again), Unix sockets, and two dependencies on one endpoint apart.
+again), Unix sockets, and two dependencies on one endpoint apart. Pings that are sealed, and datagrams of flows older
+than the rules, meet EPERM.
 
 Needs nftables 1.0 and Linux 5.7 (counters of set elements).
 """
@@ -30,6 +31,10 @@ _FAILING = {
     Mode.REFUSE: ["meta l4proto tcp counter reject with tcp reset", "counter reject with icmpx port-unreachable"],
     Mode.BLACKHOLE: ["counter drop"],
 }
+_DATAGRAM_FAILING = {Mode.REFUSE: "counter reject with icmpx port-unreachable", Mode.BLACKHOLE: "counter drop"}
+_ASIDE = "udp dport 1 ct status dnat"
+"""Sealed datagrams: the port they are led to, and that they were led there."""
+_NAMES = "meta l4proto { tcp, udp } th dport 53"
 _FAMILIES = (("4", "ip", "ipv4_addr", "icmp"), ("6", "ip6", "ipv6_addr", "ipv6-icmp"))
 
 
@@ -60,21 +65,34 @@ def _body(contract: Contract) -> Iterator[str]:
     opening = list(_matches("member", remote, "accept"))
     for declaration, _ in [*closing, *opening]:
         yield from declaration
-    yield from _output(contract, [rule for _, rule in closing], [rule for _, rule in opening])
-    yield from ["", "chain sealed {", *(f"\t{rule}" for rule in _FAILING[contract.profile.sealed]), "}"]
+    passing = [f"{_NAMES} counter accept"] if contract.has_names else []
+    passing += [rule for _, rule in opening]
+    yield from _aside(passing)
+    yield from _output([rule for _, rule in closing], passing)
+    yield from ("chain sealed {", *(f"\t{rule}" for rule in _FAILING[contract.profile.sealed]), "}", "")
+    yield from ("chain sealed_datagrams {", "\ttype filter hook input priority filter; policy accept;")
+    yield from (f'\tiifname "lo" {_ASIDE} {_DATAGRAM_FAILING[contract.profile.sealed]}', "}")
 
 
-def _output(contract: Contract, closing: list[str], opening: list[str]) -> Iterator[str]:
+def _aside(passing: list[str]) -> Iterator[str]:
+    """A datagram that an output chain drops or rejects shows as EPERM to its sender, which no network does. So new
+    sealed ones are led to loopback, and fail there, on their way in."""
+    yield from ("chain datagrams {", "\ttype nat hook output priority -100; policy accept;")
+    yield from ("\tmeta l4proto != udp accept", '\toifname "lo" accept')
+    yield from (f"\t{rule.replace(' counter', '')}" for rule in passing if "icmp" not in rule)
+    yield from ("\tmeta l4proto udp redirect to :1", "}", "")
+
+
+def _output(closing: list[str], passing: list[str]) -> Iterator[str]:
     yield from ("chain output {", "\ttype filter hook output priority filter; policy drop;")
     yield '\tct direction reply counter accept comment "answers to those who call the service"'
     yield from (f"\t{rule}" for rule in closing)
     yield '\toifname "lo" accept'
+    yield f'\t{_ASIDE} accept comment "to the chain sealed_datagrams"'
     yield "\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept"
     yield '\tct state related meta l4proto { icmp, ipv6-icmp } accept comment "errors about open flows"'
-    if contract.has_names:
-        yield '\tmeta l4proto { tcp, udp } th dport 53 counter accept comment "dns:"'
-    yield from (f"\t{rule}" for rule in opening)
-    yield from ("\tgoto sealed", "}")
+    yield from (f"\t{rule}" for rule in passing)
+    yield from ("\tgoto sealed", "}", "")
 
 
 def _matches(name: str, where: dict[Dependency, tuple[Endpoint, ...]], verdict: str) -> Iterator[tuple[list[str], str]]:

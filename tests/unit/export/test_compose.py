@@ -18,7 +18,8 @@ from tests.unit.export.profiles import CHECKOUT, SOCKET, members_of, profile_wit
 
 VARIABLE = re.compile(r"\$\{[A-Z_][A-Z0-9_]*_IMAGE:\?set it to [A-Za-z0-9 .,:/_?-]+\}")
 
-ALIAS = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+ALIAS = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 
 
 def environment(profile: Profile) -> Any:
