@@ -4,7 +4,8 @@
     ├── UsageError                    2   what was asked for makes no sense
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
-    │   └── BadProfile                2
+    │   ├── BadProfile                2
+    │   └── BadKeymap                 2
     ├── BadJournal                    2
     ├── JarError                      4   the jar could not be made or sealed
     │   ├── MissingTool               4
@@ -60,6 +61,10 @@ class BadProfile(UsageError):
 
     def __init__(self, path: str, where: str, why: str, remedy: str = "") -> None:
         super().__init__(f"{path}: {where}: {why}" if where else f"{path}: {why}", remedy=remedy)
+
+
+class BadKeymap(BadProfile):
+    """Told in the same way."""
 
 
 class BadJournal(UsageError):

@@ -13,7 +13,7 @@ from belljar_tui import locations
 from belljar_tui.core.model import Seal, Wanted
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.opening import Asked, Opened, asked_for_lab, open_session
+from belljar_tui.headless.opening import Asked, asked_for_lab, open_session
 from belljar_tui.headless.options import environment_of
 from belljar_tui.headless.stream import stream
 from belljar_tui.wire.messages import Checks
@@ -41,13 +41,13 @@ def run(
         forward=tuple(forward),
         journal=journal,
     )
-    return _show(open_session(_checked(asked, headless=headless)), headless=headless)
+    return _show(_checked(asked, headless=headless), headless=headless)
 
 
 def demo(lab: str, *, seal: str, headless: bool, journal: str | None) -> int:
     """Open a built-in lab. Returns the exit code. Raises BellJarError."""
     asked = msgspec.structs.replace(asked_for_lab(lab, Wanted(seal=Seal(seal))), journal=journal)
-    return _show(open_session(_checked(asked, headless=headless)), headless=headless)
+    return _show(_checked(asked, headless=headless), headless=headless)
 
 
 def _checked(asked: Asked, *, headless: bool) -> Asked:
@@ -59,14 +59,18 @@ def _checked(asked: Asked, *, headless: bool) -> Asked:
     return asked
 
 
-def _show(opened: Opened, *, headless: bool) -> int:
+def _show(asked: Asked, *, headless: bool) -> int:
     if headless:
+        opened = open_session(asked)
         code = int(asyncio.run(stream(opened.session)))
     else:
         from belljar_tui.tui.app import ExplorerApp
+        from belljar_tui.tui.keymap import read_keymap
 
-        path = locations.profile_of(opened.session.opening.name, Path.cwd())
-        app = ExplorerApp(opened.session, str(path))
+        keymap = read_keymap(locations.keymap())  # before anything is made
+        opened = open_session(asked)
+        path = locations.profile_of(opened.session.opening.name, Path())
+        app = ExplorerApp(opened.session, str(path), keymap)
         app.run()
         code = app.return_code or 0
     diagnostics.note(f"journal  {opened.journal}\noutput   {opened.log}")

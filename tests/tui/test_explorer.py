@@ -27,14 +27,14 @@ AUTH = "tcp://auth.lab:9000"
 class Stage(ExplorerApp):
     """The explorer with a clock that stands still, so that a screen is the same every time."""
 
-    def __init__(self, agent: FakeAgent) -> None:
+    def __init__(self, agent: FakeAgent, keymap: dict[str, str] | None = None) -> None:
         self.agent = agent
         self.journal: list[ev.AnyEvent] = []
         self.saved: list[tuple[State, Path]] = []
         session = Session(
             agent, OPENING, write=self.journal.append, save=lambda state, path: self.saved.append((state, path))
         )
-        super().__init__(session, "checkout.belljar.yaml")
+        super().__init__(session, "checkout.belljar.yaml", keymap)
         session.now = lambda: max(session.state.at, 1.0)  # type: ignore[method-assign]
 
     @property
@@ -46,8 +46,10 @@ class Stage(ExplorerApp):
 
 
 @asynccontextmanager
-async def staged(size: tuple[int, int] = (120, 30)) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
-    app = Stage(FakeAgent(beginning()))
+async def staged(
+    size: tuple[int, int] = (120, 30), keymap: dict[str, str] | None = None
+) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
+    app = Stage(FakeAgent(beginning()), keymap)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.session.state.health_detail == "200 ready")
         await pilot.press("home")
@@ -74,7 +76,7 @@ async def test_space_cuts_and_space_again_restores() -> None:
         assert "hit nothing so far" in app.screen_text
         app.agent.block(AUTH)
         await until(pilot, lambda: "503 auth.lab: connection refused" in app.screen_text)
-        assert "web (7)        auth.lab:9000 refuse ×3" in app.screen_text
+        assert "web (7)        auth.lab:9000" in app.screen_text
         assert "unhealthy after" in app.screen_text
         await pilot.press("space")
         await until(pilot, lambda: not app.session.state.dependencies[AUTH].is_cut)
@@ -222,3 +224,43 @@ async def test_every_state_is_told_apart_without_colour(monkeypatch: pytest.Monk
     async with staged() as (app, pilot):
         await _hurt(app, pilot)
         assert {"✂", "●", "✗"} <= set(app.screen_text)
+
+
+async def test_a_vacuum_unsays_nothing_that_a_cut_by_itself_has_shown() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("space")
+        await until(pilot, lambda: app.session.state.dependencies[AUTH].is_cut)
+        app.agent.block(AUTH)
+        await until(pilot, lambda: "refuse ✗" in app.screen_text)
+        await pilot.press("space", "v")
+        await until(pilot, lambda: app.session.state.dependencies[AUTH].cut_by == "seal")
+        assert "refuse ✗" in app.screen_text
+
+
+async def test_a_filter_and_the_mode_of_cuts_stay_in_sight() -> None:
+    async with staged((80, 24)) as (app, pilot):
+        await pilot.press("m", "slash", *"lab", "enter")
+        await until(pilot, lambda: "map · 3 with 'lab'" in app.screen_text)
+        assert "cuts: blackhole" in app.screen_text
+
+
+async def test_until_a_row_is_chosen_the_first_is_selected_and_then_it_stays() -> None:
+    async with staged() as (app, pilot):
+        graph = app.query_one(GraphView)
+        await pilot.press("space")
+        app.agent.tell(ev.DependencySeen(at=2.0, dependency="tcp://a.lab:1", endpoint="tcp 10.0.0.9:1", pid=7))
+        await until(pilot, lambda: "a.lab" in app.screen_text and "tcp://a.lab:1" in app.session.state.dependencies)
+        assert graph.selected == AUTH
+
+
+async def test_a_warning_has_a_line_of_its_own_where_the_status_is_full() -> None:
+    async with staged((80, 24)) as (app, pilot):
+        app.agent.tell(ev.AuditFailed(at=2.0, detail="the kernel differs from the wanted state at tcp 10.0.0.1:9000"))
+        await until(pilot, lambda: "! the kernel differs from the wanted state at tcp 10.0.0.1:9000" in app.screen_text)
+
+
+async def test_a_journal_that_cannot_be_written_is_said() -> None:
+    async with staged() as (app, pilot):
+        app.agent.tell(ev.EventsLost(at=2.0, source="journal", count=1))
+        await until(pilot, lambda: "Its disk takes no more events" in app.screen_text)
+        assert "lost 1" in app.screen_text
