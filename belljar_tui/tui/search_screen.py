@@ -18,7 +18,7 @@ from belljar_tui.core.search import Conclusion
 from belljar_tui.core.search_view import SearchView
 from belljar_tui.session import Session
 from belljar_tui.tui.dialogs import HelpScreen, LinePrompt
-from belljar_tui.tui.keys import NAMES
+from belljar_tui.tui.keys import name_of
 from belljar_tui.tui.messages import TrialSelected
 from belljar_tui.tui.result_view import ResultView
 from belljar_tui.tui.search_keys import GLYPHS, LEGEND, SEARCH_KEYS
@@ -172,7 +172,7 @@ class SearchScreen(Screen[None]):
             self.query_one(TrialGrid).move_row(steps)
 
     def action_show_help(self) -> None:
-        keys = [(NAMES.get(key.key, key.key), key.tooltip) for key in SEARCH_KEYS]
+        keys = [(name_of(key, {}), key.tooltip) for key in SEARCH_KEYS]
         self.app.push_screen(HelpScreen(keys, LEGEND))
 
     def _save(self, path: str | None) -> None:
