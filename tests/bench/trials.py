@@ -11,10 +11,10 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,7 +57,7 @@ async def bare_s() -> float:
             healthy.set()
 
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", SERVICE], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVICE, stdout=DEVNULL, stderr=DEVNULL)
     loop = asyncio.create_task(HealthLoop(HEALTH, 0, on_health, no_exec).run())
     try:
         await healthy.wait()
@@ -65,7 +65,7 @@ async def bare_s() -> float:
     finally:
         loop.cancel()
         process.kill()
-        process.wait()
+        await process.wait()
 
 
 async def trials(folder: Path) -> Figures:
