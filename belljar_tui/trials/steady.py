@@ -117,8 +117,7 @@ class SteadyOracle:
 
     async def close(self) -> None:
         """End every service. Safe to call twice."""
-        for job in list(self._running):
-            self._replace(job)
+        self._running.clear()
         await self._pool.close()
 
     async def _on_a_service(self, trial: Trial, number: int, job: int) -> Outcome:
