@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,9 +57,7 @@ async def bare_s() -> float:
             healthy.set()
 
     start = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVICE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVICE, stdout=DEVNULL, stderr=DEVNULL)
     loop = asyncio.create_task(HealthLoop(HEALTH, 0, on_health, no_exec).run())
     try:
         await healthy.wait()
