@@ -99,7 +99,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
 
 
 class CallBlocked(Event, frozen=True, kw_only=True):
-    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter."""
+    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter. Where a cut
+    hangs, established flows that met it are one call more, if no new one did."""
 
     dependency: str
     mode: Mode
@@ -110,7 +111,8 @@ class CallBlocked(Event, frozen=True, kw_only=True):
 
 
 class TrafficCounted(Event, frozen=True, kw_only=True):
-    """Totals for an open dependency since the session started, from the kernel's counters (outgoing)."""
+    """Totals for an open dependency since the session started, from the kernel's counters (outgoing); for name
+    service the queries, as our name server took them."""
 
     dependency: str
     calls: int
@@ -148,7 +150,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log` or `audit`."""
+    """`queue`, `log`, `output` or `journal`."""
     count: int
 
 

@@ -12,6 +12,9 @@ from belljar_tui.core.trial import Trial, TrialVerdict
 from belljar_tui.errors import BellJarError
 
 HEALTHY, BROKEN = TrialVerdict.HEALTHY, TrialVerdict.BROKEN
+_MANY = 48
+"""Candidates. From here on, with one in twenty failing by chance, three failures a member are too few now and then
+(tests/bench/search.py)."""
 
 
 class Hopeless(Exception):
@@ -95,9 +98,11 @@ def _essentials(asker: Asker, top: Ids) -> Ids:
 def _guesses(asker: Asker, needed: Ids, soft: list[str]) -> list[Wanted]:
     """What is likely asked next should the essentials not suffice."""
     groups = _look_alikes(soft)
-    sets = {group[0]: asker.cuttable - frozenset(group) for group in groups}
-    sets["kept"] = needed | {group[-1] for group in groups}
-    return _unknown(asker, sets, Phase.SIBLINGS) if groups else []
+    if not groups:
+        return []
+    kept = asker.missing(needed | {group[-1] for group in groups}, Phase.SIBLINGS)
+    together = {group[-1]: asker.cuttable - frozenset(group) for group in groups}
+    return [*_unknown(asker, together, Phase.SIBLINGS), *([kept] if kept is not None else [])]
 
 
 def _siblings(asker: Asker, needed: Ids, soft: list[str]) -> Ids:
@@ -141,12 +146,23 @@ def _confirmed(asker: Asker, minimal: Ids) -> Ids:
         without = asker.pinned(minimal - {member})
         if asker.evidence.verdict(without) is HEALTHY:
             return _confirmed(asker, minimal - {member})
-        if asker.evidence.support(without) <= asker.question.retries:
+        if _is_doubtful(asker, without):
             trial = asker.again(without, asker.evidence, asker.question.modes[0])
             wanted.append(Wanted(trial, Phase.CONFIRM, member))
     if wanted:
         raise Need(*wanted)
     return minimal
+
+
+def _is_doubtful(asker: Asker, without: Ids) -> bool:
+    """Whether too few failed trials say that `without` is broken. The more there was to try, the more of them failed by
+    chance; then those that were trials of this very set weigh more."""
+    retries, evidence = asker.question.retries, asker.evidence
+    failed = evidence.support(without)
+    if failed <= retries or len(evidence.universe) < _MANY:
+        return failed <= retries
+    itself = evidence.attempts(without)
+    return failed - itself <= retries and itself < retries
 
 
 def _descended(asker: Asker) -> Ids:

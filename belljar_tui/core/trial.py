@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Wanted
 
 
 class Recovery(StrEnum):
@@ -35,6 +35,14 @@ class Trial(msgspec.Struct, frozen=True, order=False):
     attempt: int = 1
     """1, and more when the same trial is wanted again."""
 
+    @property
+    def wanted(self) -> Wanted:
+        """The state it asks of a jar. The vacuum seal leaves name service open unless it is cut by itself."""
+        if self.open is None:
+            return Wanted()
+        cuts = {} if NAME_SERVICE in self.open else {NAME_SERVICE: self.mode}
+        return Wanted(Seal.VACUUM, self.mode, cuts, self.open - {NAME_SERVICE})
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a trial showed."""
@@ -45,6 +53,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Ids the service called, open ones and cut ones; None where nobody watched."""
     blocked: frozenset[str] | None = None
     """Ids whose calls met the cut; None where nobody watched."""
+    endpoints: dict[str, tuple[str, ...]] = {}
+    """Id -> where it was called: `tcp 10.77.1.10:5432`."""
     healthy_after_s: float | None = None
     """Cold: seconds from the service's start to healthy."""
     recovered_after_s: float | None = None

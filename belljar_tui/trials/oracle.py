@@ -14,8 +14,10 @@ class Oracle(Protocol):
     async def start(self, jobs: int) -> None:
         """Get ready for `jobs` trials at once. Raises errors.BellJarError when it cannot be."""
 
-    async def run(self, wanted: Wanted) -> Outcome:
-        """One trial, to its verdict. What cannot be judged is an INCONCLUSIVE outcome with the reason in `detail`.
+    async def run(self, wanted: Wanted, number: int) -> Outcome:
+        """One trial, the search's `number`th, to its verdict.
+
+        What cannot be judged is an INCONCLUSIVE outcome with the reason in `detail`.
 
         Cancelling ends the trial and leaves nothing of it behind. Raises errors.BellJarError when no trial can work
         (the jar cannot be made or sealed, the command does not exist).

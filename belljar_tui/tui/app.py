@@ -26,7 +26,9 @@ from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import KEYS, NAMES
 from belljar_tui.tui.messages import CutToggled, DependencySelected
 from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
-from belljar_tui.tui.themes import DARK, LIGHT
+from belljar_tui.tui.search_keys import SEARCH_KEYS
+from belljar_tui.tui.search_screen import SearchScreen
+from belljar_tui.tui.themes import ANSI_DARK, ANSI_LIGHT, DARK, LIGHT
 
 _FRAME_S = 0.1
 _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 118, 60, 16
@@ -56,6 +58,7 @@ class ExplorerApp(App[None]):
         super().__init__()
         self.session = session
         self._profile_path = profile_path
+        self.search_screen = SearchScreen(session, profile_path)
         self._remapped = dict(keymap or {})
         self._mode = Mode.REFUSE
         self.return_code_wanted = 0
@@ -77,6 +80,8 @@ class ExplorerApp(App[None]):
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = DARK.name
+        self.ansi_theme_dark, self.ansi_theme_light = ANSI_DARK, ANSI_LIGHT
+        self.install_screen(self.search_screen, "search")
         if self._remapped:
             self.set_keymap(self._remapped)
         self.query_one(GraphView).border_title = "map"
@@ -89,8 +94,8 @@ class ExplorerApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key is a command in the palette too."""
-        for key in KEYS:
-            yield SystemCommand(key.description, key.tooltip, self._runner(key.action))
+        for key in SEARCH_KEYS if isinstance(screen, SearchScreen) else KEYS:
+            yield SystemCommand(key.description, key.tooltip, self._runner(key.action, screen))
         for theme in (DARK, LIGHT):
             yield SystemCommand(f"Theme {theme.name}", "Change the colours", lambda name=theme.name: self._paint(name))
 
@@ -111,6 +116,8 @@ class ExplorerApp(App[None]):
             self.notify(event.reason, title="Not done", severity="warning")
         elif isinstance(event, ev.ProfileSaved):
             self.notify(f"{event.path}\nProve it again: belljar verify {event.path}", title="Saved")
+        elif isinstance(event, ev.SearchStarted):
+            self._show_search()
         elif isinstance(event, _URGENT):
             self._frame()
 
@@ -128,6 +135,8 @@ class ExplorerApp(App[None]):
         base.query_one(StatusLine).show(state, now)
         base.query_one(DependencyPanel).show(state, graph.selected, now)
         base.query_one(HealthStrip).show(state, now)
+        if self.search_screen in self.screen_stack:
+            self.search_screen.frame()
 
     def on_resize(self, event: Resize) -> None:
         base = self.screen_stack[0]
@@ -180,6 +189,17 @@ class ExplorerApp(App[None]):
 
     def action_redo(self) -> None:
         self._do(cmd.Redo())
+
+    def action_search(self) -> None:
+        """Begin a search, or look at the one there is; one that was left for work by hand goes on."""
+        search = self.session.state.search
+        if search is None:
+            self._do(cmd.Search())
+            return
+        self._show_search()
+        if self.search_screen.is_by_hand and search.is_paused:
+            self._do(cmd.ResumeSearch())
+        self.search_screen.is_by_hand = False
 
     def action_save(self) -> None:
         self._ask("Save what is open now as a profile:", self._profile_path, lambda path: self._do(cmd.Save(path)))
@@ -235,8 +255,13 @@ class ExplorerApp(App[None]):
         """A line from the person; nothing happens when it is left empty or with Escape."""
         self.push_screen(LinePrompt(question, value), lambda answer: then(answer) if answer else None)
 
-    def _runner(self, action: str) -> Callable[[], object]:
-        return lambda: self.run_worker(self.run_action(action), exit_on_error=False)
+    def _runner(self, action: str, screen: Screen[object]) -> Callable[[], object]:
+        on = screen if isinstance(screen, SearchScreen) else None
+        return lambda: self.run_worker(self.run_action(action, on), exit_on_error=False)
+
+    def _show_search(self) -> None:
+        if self.search_screen not in self.screen_stack:
+            self.push_screen(self.search_screen)
 
     def _narrow(self, text: str | None) -> None:
         if text is not None:

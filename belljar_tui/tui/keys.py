@@ -11,6 +11,7 @@ KEYS = (
     Binding("r", "restore_all", "Restore all", id="restore_all", tooltip="Open everything"),
     Binding("u", "undo", "Undo", id="undo", tooltip="Take the last change back"),
     Binding("ctrl+r", "redo", "Redo", id="redo", tooltip="Make the undone change again", show=False),
+    Binding("x", "search", "Find", id="search", tooltip="Find the minimal working set, or see how far that is"),
     Binding("s", "save", "Save", id="save", tooltip="Save what is open now as a profile"),
     Binding("n", "note", "Note", id="note", tooltip="Write a note into the journal", show=False),
     Binding("slash", "filter", "Filter", id="filter", tooltip="Show only dependencies with this text in them"),
@@ -25,4 +26,16 @@ KEYS = (
     Binding("q", "quit", "Quit", id="quit", tooltip="End the service and leave nothing behind"),
     Binding("ctrl+c", "quit", "Quit", id="quit_now", show=False, priority=True, tooltip="The same, from anywhere"),
 )
-NAMES = {"question_mark": "?", "slash": "/", "ctrl+c": "^c", "up,k": "↑ k", "down,j": "↓ j"}
+NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "ctrl+c": "^c",
+    "up,k": "↑ k",
+    "down,j": "↓ j",
+    "left,h": "← h",
+    "right,l": "→ l",
+    "ctrl+left,H": "^← H",
+    "ctrl+right,L": "^→ L",
+    "space,p": "space p",
+    "X,delete": "X del",
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.terminal_theme import TerminalTheme
 from textual.theme import Theme
 
 DARK = Theme(
@@ -27,4 +28,34 @@ LIGHT = Theme(
     surface="#f2f2ed",
     panel="#e8e8e1",
     dark=False,
+)
+
+ANSI_DARK = TerminalTheme(
+    (20, 24, 29),
+    (214, 219, 224),
+    [
+        (32, 39, 47),
+        (217, 117, 106),
+        (143, 191, 127),
+        (217, 178, 106),
+        (122, 162, 200),
+        (190, 146, 196),
+        (120, 190, 190),
+        (214, 219, 224),
+    ],
+)
+"""What `green`, `red` and the others are on a dark screen: calm too. Sixteen-colour terminals keep theirs."""
+ANSI_LIGHT = TerminalTheme(
+    (250, 250, 247),
+    (40, 44, 48),
+    [
+        (40, 44, 48),
+        (168, 58, 46),
+        (63, 122, 46),
+        (138, 100, 20),
+        (47, 93, 135),
+        (120, 66, 130),
+        (30, 112, 116),
+        (90, 96, 102),
+    ],
 )

@@ -59,6 +59,8 @@ class Begin(Message, frozen=True):
     """Start the service of a waiting jar, with this wanted state in force from its first instruction."""
 
     wanted: Wanted
+    environment: dict[str, str] = {}
+    """Beside what Prepare said."""
     log_path: str = ""
     """Where the service's output goes; empty: as Prepare said."""
 
@@ -70,7 +72,7 @@ class Want(Message, frozen=True):
 
 
 class Finish(Message, frozen=True):
-    """End the service (SIGTERM, then SIGKILL after `grace_s`) and leave."""
+    """End the service (SIGTERM, then SIGKILL after `grace_s`; with 0 SIGKILL at once) and leave."""
 
     grace_s: float = 2.0
 

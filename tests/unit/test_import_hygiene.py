@@ -32,6 +32,7 @@ def loaded_by(program: str) -> set[str]:
         ["run", "--help"],
         ["demo", "--help"],
         ["doctor", "--help"],
+        ["schema", "--help"],
         ["export", "--help"],
     ],
 )
