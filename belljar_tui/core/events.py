@@ -99,7 +99,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
 
 
 class CallBlocked(Event, frozen=True, kw_only=True):
-    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter."""
+    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter. Where a cut
+    hangs, established flows that met it are one call more, if no new one did."""
 
     dependency: str
     mode: Mode
@@ -149,7 +150,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log` or `audit`."""
+    """`queue`, `log`, `output` or `journal`."""
     count: int
 
 

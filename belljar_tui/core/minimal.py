@@ -98,9 +98,11 @@ def _essentials(asker: Asker, top: Ids) -> Ids:
 def _guesses(asker: Asker, needed: Ids, soft: list[str]) -> list[Wanted]:
     """What is likely asked next should the essentials not suffice."""
     groups = _look_alikes(soft)
-    sets = {group[0]: asker.cuttable - frozenset(group) for group in groups}
-    sets["kept"] = needed | {group[-1] for group in groups}
-    return _unknown(asker, sets, Phase.SIBLINGS) if groups else []
+    if not groups:
+        return []
+    kept = asker.missing(needed | {group[-1] for group in groups}, Phase.SIBLINGS)
+    together = {group[-1]: asker.cuttable - frozenset(group) for group in groups}
+    return [*_unknown(asker, together, Phase.SIBLINGS), *([kept] if kept is not None else [])]
 
 
 def _siblings(asker: Asker, needed: Ids, soft: list[str]) -> Ids:

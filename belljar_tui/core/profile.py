@@ -115,7 +115,7 @@ class Profile(Part, frozen=True, kw_only=True, omit_defaults=False):
     """A contract between a person and CI. Field order is the file's order."""
 
     claim: str = ""
-    """The contract as a sentence, derived from the rest; `claim_of` says what holds now."""
+    """The contract as a sentence, written anew from the rest with every save."""
     belljar: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
     """The format's version."""
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -284,7 +284,7 @@ def _learned_by_search(state: State, search: SearchView, found: Found, deadline_
         working_sets=tuple(one for one in found.working_sets if one != found.minimal),
         contradictions=len(found.conflicts),
         dependencies=tuple(
-            msgspec.structs.replace(_evidence(one, state.dependencies.get(one)), verdicts=_verdicts(found, one))
+            _searched(_evidence(one, state.dependencies.get(one)), search.endpoints.get(one, ()), _verdicts(found, one))
             for one in sorted(known - set(found.never_called))
         ),
         never_exercised=tuple(sorted(found.never_called)),
@@ -305,6 +305,14 @@ _NO_SET = {
 
 def _was_called(view: DependencyView) -> bool:
     return bool(view.calls or view.endpoints or view.blocked or view.callers)
+
+
+def _searched(
+    by_hand: DependencyEvidence, endpoints: tuple[str, ...], verdicts: dict[Mode, Verdict]
+) -> DependencyEvidence:
+    """What the trials showed, and the session before them."""
+    both = tuple(sorted({*by_hand.endpoints, *endpoints}))
+    return msgspec.structs.replace(by_hand, endpoints=both, verdicts=verdicts)
 
 
 def _evidence(identity: str, view: DependencyView | None) -> DependencyEvidence:

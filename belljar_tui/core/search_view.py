@@ -86,6 +86,15 @@ class SearchView(msgspec.Struct, frozen=True):
             found |= (outcome.called or frozenset()) | (outcome.blocked or frozenset())
         return tuple(sorted(found, key=lambda identity: (identity.partition("://")[2] or identity, identity)))
 
+    @property
+    def endpoints(self) -> dict[str, tuple[str, ...]]:
+        """Id -> where it was called in any trial."""
+        found: dict[str, set[str]] = {}
+        for outcome in self.outcomes:
+            for identity, seen in outcome.endpoints.items():
+                found.setdefault(identity, set()).update(seen)
+        return {identity: tuple(sorted(seen)) for identity, seen in sorted(found.items())}
+
     def time_left_s(self, now: float) -> float | None:
         """Seconds still to go, from the pace so far; None before the first trial ended."""
         timed = [view for view in self.trials.values() if view.outcome is not None and not view.is_recalled]

@@ -23,9 +23,10 @@ from belljar_tui.core.trial import Outcome, Recovery
 from belljar_tui.errors import BellJarError, UsageError
 from belljar_tui.headless import diagnostics, printer, search_report
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.headless.opening import Asked, asked_for_lab, jar_oracle, saver_of
+from belljar_tui.headless.opening import Asked, asked_for_lab, saver_of
 from belljar_tui.headless.options import environment_of, require_command
 from belljar_tui.headless.progress import SearchProgress
+from belljar_tui.headless.searching import oracle_of, soak_s_of
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.trials.command import CommandOracle
@@ -79,7 +80,7 @@ class Recorder:
     def __init__(self, journal: Path, opening: ev.SessionStarted, zero: float) -> None:
         self.path = journal
         self.state = State()
-        self._writer = JournalWriter(journal, diagnostics.note)
+        self.writer = JournalWriter(journal)
         self._zero = zero
         self.progress: SearchProgress | None = None
         self.take(opening)
@@ -89,7 +90,7 @@ class Recorder:
         return time.monotonic() - self._zero
 
     def take(self, event: ev.AnyEvent) -> None:
-        self._writer.write(event)
+        self.writer.write(event)
         self.state = apply(self.state, event)
         if self.progress is not None and self.state.search is not None:
             self.progress.show(self.state.search, event, self.now())
@@ -137,14 +138,13 @@ def _in_jars(line: MinimizeAsked) -> int:
         question=question,
         recovery=recovery,
         deadline_s=line.deadline_s or 0.0,
-        soak_s=line.soak_s if line.soak_s is not None else _default_soak_s(recovery, asked.health),
+        soak_s=line.soak_s if line.soak_s is not None else soak_s_of(recovery, asked.health),
         jobs=line.jobs,
     )
     folder = locations.new_session(asked.name, datetime.now().astimezone())
     recorder = _recorder(line, asked.name, asked.command, folder, "lab" if asked.lab else "namespaces", asked.health)
     recalled = _recalled(line, recorder.state, opening)
-    oracle = jar_oracle(asked, folder, deadline_s=opening.deadline_s, soak_s=opening.soak_s, recalled=recalled)
-    code = _run(line, recorder, opening, oracle, recalled)
+    code = _run(line, recorder, opening, oracle_of(asked, opening, folder, recalled), recalled)
     if code is Exit.HOLDS and line.output:
         saver_of(asked)(recorder.state, Path(line.output))
         recorder.take(ev.ProfileSaved(at=recorder.now(), path=line.output))
@@ -163,7 +163,7 @@ def _outside(line: MinimizeAsked) -> int:
     folder = locations.new_session(name, datetime.now().astimezone())
     recorder = _recorder(line, name, command, folder, "outside", Checks())
     recalled = _recalled(line, recorder.state, opening)
-    return _run(line, recorder, opening, CommandOracle(command, candidates, limit_s=line.trial_limit), recalled)
+    return _run(line, recorder, opening, CommandOracle(command, candidates, folder, limit_s=line.trial_limit), recalled)
 
 
 def _run(
@@ -179,6 +179,8 @@ def _run(
         _say_how_to_resume(recorder)
         raise
     view = recorder.state.search
+    if recorder.writer.lost:
+        diagnostics.note(f"belljar: the journal lacks {recorder.writer.lost} events: {recorder.writer.failure}")
     recorder.take(ev.SessionEnded(at=recorder.now(), reason="quit" if found else "interrupted"))
     if found is None or view is None:
         _say_how_to_resume(recorder)
@@ -272,10 +274,6 @@ def _candidates(path: Path) -> tuple[str, ...]:
     if twice:
         raise UsageError(f"{path}: {twice[0]} is there twice.")
     return tuple(found)
-
-
-def _default_soak_s(recovery: Recovery, health: Checks) -> float:
-    return 5.0 if recovery is Recovery.STEADY else 2 * health.every_s
 
 
 def _recorder(

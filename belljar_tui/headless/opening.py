@@ -22,8 +22,9 @@ from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
-from belljar_tui.session import Session
+from belljar_tui.session import NewSearch, Session
 from belljar_tui.trials.jar_oracle import JarOracle
+from belljar_tui.trials.steady import SOAK_S, SteadyOracle
 from belljar_tui.trials.trial_jar import TrialJar
 from belljar_tui.wire.messages import Checks, Prepare
 
@@ -35,6 +36,7 @@ class Opened(msgspec.Struct):
     journal: Path
     log: Path
     """The service's own output."""
+    writer: JournalWriter
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -51,6 +53,10 @@ class Asked(msgspec.Struct, frozen=True):
     lab: str | None = None
     journal: str | None = None
     deadline_s: float = 60.0
+
+
+Searches = Callable[[Asked, Path], NewSearch]
+"""From what was asked for and the session's folder."""
 
 
 def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
@@ -90,14 +96,19 @@ def asked_for_profile(profile: Profile) -> Asked:
     )
 
 
-def open_session(asked: Asked) -> Opened:
-    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError."""
+def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
+    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError.
+
+    Args:
+        searches: makes what the session searches with, where it can.
+    """
     require_command(asked.command)
     started = datetime.now().astimezone()
     folder = locations.new_session(asked.name, started)
     journal = Path(asked.journal) if asked.journal else locations.journal_of(folder)
     log = locations.service_log_of(folder)
     zero = time.monotonic()
+    writer = JournalWriter(journal)
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
@@ -111,22 +122,38 @@ def open_session(asked: Asked) -> Opened:
     session = Session(
         NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
         opening,
-        write=JournalWriter(journal).write,
+        write=writer.write,
         save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
+        new_search=searches(asked, folder) if searches is not None else None,
     )
-    return Opened(session, journal, log)
+    return Opened(session, journal, log, writer)
 
 
 def jar_oracle(
     asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = 0.0, recalled: Sequence[Outcome] = ()
 ) -> JarOracle:
     """Cold trials of what was asked for; `folder` (it exists) takes each trial's output. Raises BellJarError."""
-    return JarOracle(_jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
+    return JarOracle(jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
 
 
-def _jar_maker(asked: Asked) -> Callable[[], TrialJar]:
+def steady_oracle(
+    asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = SOAK_S, recalled: Sequence[Outcome] = ()
+) -> SteadyOracle:
+    """Steady trials of what was asked for, likewise."""
+    health = asked.health
+    return SteadyOracle(
+        jar_maker(asked),
+        folder,
+        deadline_s=deadline_s,
+        soak_s=soak_s,
+        settle_s=health.timeout_s + health.every_s * (health.healthy_for + 1),
+        recalled=recalled,
+    )
+
+
+def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
     """Makes jars whose service waits for its trial."""
     require_command(asked.command)
     prepare = msgspec.structs.replace(_prepare(asked, ""), wanted=Wanted(), is_waiting=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -29,6 +30,16 @@ class HealthCheck(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds: nan and inf are numbers to Python, not to a person."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number of seconds.", param, ctx)
+        return number
+
+
 def health_options(command: Command) -> Command:
     """How health is measured."""
     for option in (
@@ -51,14 +62,14 @@ def health_options(command: Command) -> Command:
             "--health-every",
             default=0.5,
             show_default=True,
-            type=click.FloatRange(0.05),
+            type=Seconds(0.05),
             help="Seconds between two rounds of checks.",
         ),
         click.option(
             "--health-timeout",
             default=2.0,
             show_default=True,
-            type=click.FloatRange(0.05),
+            type=Seconds(0.05),
             help="Seconds one check may take.",
         ),
     ):
@@ -96,6 +107,8 @@ def environment_of(extra: Sequence[str]) -> dict[str, str]:
     environment = dict(os.environ)
     for setting in extra:
         name, equals, value = setting.partition("=")
+        if not name:
+            raise UsageError(f"--env {setting}: the name is missing.", remedy="Write it like --env NAME=VALUE")
         if equals:
             environment[name] = value
         elif name not in environment:
@@ -110,6 +123,29 @@ def require_command(command: Sequence[str]) -> None:
             f"{command[0]}: there is no such command.",
             remedy="Check the spelling and PATH; a program in this folder is written ./NAME",
         )
+
+
+def explorer_search_options(command: Command) -> Command:
+    """What `x` searches with."""
+    for option in (
+        click.option(
+            "--modes",
+            default="refuse,blackhole",
+            show_default=True,
+            type=Modes(),
+            help="Of the search (x): how cuts fail. The set is found in the first; the table shows all.",
+        ),
+        click.option(
+            "--jobs",
+            "-j",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1, 64),
+            help="Of the search: trials side by side.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 class DependencyId(click.ParamType[str]):
@@ -185,7 +221,7 @@ def search_options(command: Command) -> Command:
             "--trial-limit",
             default=600.0,
             show_default=True,
-            type=click.FloatRange(0.1),
+            type=Seconds(0.1),
             help="With --trial-command: seconds one trial may take.",
         ),
         click.option(
@@ -205,14 +241,14 @@ def search_options(command: Command) -> Command:
         click.option(
             "--deadline",
             "deadline_s",
-            type=click.FloatRange(0.1),
+            type=Seconds(0.1),
             help="Seconds within which the service must be healthy (default: five times what it takes with everything "
             "open, at least 10).",
         ),
         click.option(
             "--soak",
             "soak_s",
-            type=click.FloatRange(0),
+            type=Seconds(0),
             help="Seconds that health must hold (default: two rounds of checks), or with steady, that a cut lasts "
             "(default: 5).",
         ),

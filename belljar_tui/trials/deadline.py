@@ -31,4 +31,8 @@ class Deadline:
     def learn(self, outcome: Outcome) -> None:
         """A trial ended: with everything open, it says how long the service takes."""
         if outcome.trial.open is None and outcome.healthy_after_s is not None:
-            self._measured_s = max(self._measured_s or 0.0, outcome.healthy_after_s)
+            self.measured(outcome.healthy_after_s)
+
+    def measured(self, healthy_after_s: float) -> None:
+        """With everything open the service took this long."""
+        self._measured_s = max(self._measured_s or 0.0, healthy_after_s)

@@ -20,7 +20,7 @@ from belljar_tui.trials.trial_jar import TrialJar
 
 JOB, NUMBER = "BELLJAR_JOB", "BELLJAR_TRIAL"
 """Environment of the service: which of the trials at once this is (from 0), and the trial's number."""
-_BASELINE_SOAK_S = 3.0
+BASELINE_SOAK_S = 3.0
 """With everything open we also learn what is called now and then."""
 _LAST_COUNTS_S = 2.0
 
@@ -74,7 +74,7 @@ class JarOracle:
             verdict = Outcome(trial=trial, verdict=TrialVerdict.INCONCLUSIVE, detail=str(error))
         finally:
             heapq.heappush(self._free, job)
-        outcome = _said(verdict, self._pool.died(), time.monotonic() - began)
+        outcome = spent(verdict, self._pool.died(), time.monotonic() - began)
         self._deadline.learn(outcome)
         return outcome
 
@@ -87,7 +87,7 @@ class JarOracle:
         log = self._folder / f"trial-{number}.log"
         try:
             await jar.begin(trial.wanted, str(log), {JOB: str(job), NUMBER: str(number)})
-            soak_s = self._soak_s if trial.open is not None else max(self._soak_s, _BASELINE_SOAK_S)
+            soak_s = self._soak_s if trial.open is not None else max(self._soak_s, BASELINE_SOAK_S)
             verdict = await self._watched(jar, soak_s)
             state = jar.state
             if state.exit_code is None:
@@ -102,6 +102,7 @@ class JarOracle:
             verdict=verdict,
             called=evidence.called(jar.state),
             blocked=evidence.blocked(jar.state),
+            endpoints=evidence.endpoints(jar.state),
             healthy_after_s=evidence.healthy_after_s(state) if verdict is TrialVerdict.HEALTHY else None,
             detail=evidence.words(state, log),
         )
@@ -126,6 +127,7 @@ class JarOracle:
         return began + self.deadline_s
 
 
-def _said(outcome: Outcome, notes: list[str], spent_s: float) -> Outcome:
+def spent(outcome: Outcome, notes: list[str], spent_s: float) -> Outcome:
+    """The outcome with what else is to be said, and the time it took."""
     detail = "; ".join(part for part in (outcome.detail, *notes) if part)
     return replace(outcome, detail=detail, spent_s=round(spent_s, 3))
