@@ -135,7 +135,8 @@ def _final(found: Found, one: str) -> Decision:
 
 
 def _called(view: SearchView) -> Ids:
-    return frozenset(one for o in view.outcomes for one in (o.called or frozenset()) | (o.blocked or frozenset()))
+    seen = [ids for outcome in view.outcomes for ids in (outcome.called, outcome.blocked) if ids]
+    return frozenset[str]().union(*seen)
 
 
 def _so_far(one: str, needed: Ids, tolerated: Ids, uncalled: Ids) -> Decision:
