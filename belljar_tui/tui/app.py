@@ -31,7 +31,8 @@ from belljar_tui.tui.search_keys import SEARCH_KEYS
 from belljar_tui.tui.search_screen import SearchScreen
 from belljar_tui.tui.themes import DARK, LIGHT, NAMED_DARK, NAMED_LIGHT
 
-_FRAME_S = 0.1
+_FRAME_S, _CLOCK_S = 0.04, 0.25
+"""What is new waits at most this long; clocks alone, which show seconds, longer."""
 _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 118, 60, 16
 _URGENT = (ev.CutApplied, ev.CutRestored, ev.SealChanged, ev.HealthChanged)
 """Events that repaint at once; the rest waits for the next frame."""
@@ -64,6 +65,7 @@ class ExplorerApp(App[None]):
         self._mode = Mode.REFUSE
         self.return_code_wanted = 0
         self._is_stale = True
+        self._painted_at = -1.0
         self._leaving: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -134,6 +136,9 @@ class ExplorerApp(App[None]):
             self.search_screen.frame()
             return
         state, now = self.session.state, self.session.now()
+        if not self._is_stale and now - self._painted_at < _CLOCK_S:
+            return
+        self._painted_at = now
         base = self.screen_stack[0]
         graph = base.query_one(GraphView)
         if self._is_stale:
@@ -160,6 +165,7 @@ class ExplorerApp(App[None]):
             event.prevent_default().stop()
 
     def on_dependency_selected(self, _: DependencySelected) -> None:
+        self._is_stale = True
         self._frame()
 
     def on_cut_toggled(self, message: CutToggled) -> None:
