@@ -29,7 +29,7 @@ from belljar_tui.tui.messages import CutToggled, DependencySelected
 from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
 from belljar_tui.tui.search_keys import SEARCH_KEYS
 from belljar_tui.tui.search_screen import SearchScreen
-from belljar_tui.tui.themes import ANSI_DARK, ANSI_LIGHT, DARK, LIGHT
+from belljar_tui.tui.themes import ANSI_DARK, ANSI_LIGHT, ANSI_SIXTEEN, DARK, LIGHT
 
 _FRAME_S = 0.1
 _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 118, 60, 16
@@ -81,7 +81,9 @@ class ExplorerApp(App[None]):
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = DARK.name
-        self.ansi_theme_dark, self.ansi_theme_light = ANSI_DARK, ANSI_LIGHT
+        has_sixteen = self.console.color_system == "standard"
+        self.ansi_theme_dark = ANSI_SIXTEEN if has_sixteen else ANSI_DARK
+        self.ansi_theme_light = ANSI_SIXTEEN if has_sixteen else ANSI_LIGHT
         self.install_screen(self.search_screen, "search")
         if self._remapped:
             self.set_keymap(self._remapped)

@@ -44,7 +44,7 @@ ANSI_DARK = TerminalTheme(
         (214, 219, 224),
     ],
 )
-"""What `green`, `red` and the others are on a dark screen: calm too. Sixteen-colour terminals keep theirs."""
+"""What `green`, `red` and the others are on a dark screen: calm too."""
 ANSI_LIGHT = TerminalTheme(
     (250, 250, 247),
     (40, 44, 48),
@@ -59,3 +59,19 @@ ANSI_LIGHT = TerminalTheme(
         (90, 96, 102),
     ],
 )
+ANSI_SIXTEEN = TerminalTheme(
+    (0, 0, 0),
+    (255, 255, 255),
+    [
+        (0, 0, 0),
+        (170, 0, 0),
+        (0, 170, 0),
+        (170, 85, 0),
+        (0, 0, 170),
+        (170, 0, 170),
+        (0, 170, 170),
+        (170, 170, 170),
+    ],
+)
+"""The very colours Rich takes the sixteen for: whatever comes nearest to `green` among them stays green (a calm green
+would turn white)."""
