@@ -4,7 +4,7 @@
     ├── UsageError                    2   what was asked for makes no sense
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
-    │   ├── BadProfile                2
+    │   ├── BadProfile                2   (its kin: BadKeymap)
     │   └── CannotExport              2
     ├── BadJournal                    2
     ├── NothingToSave                 1   a search that ended without a working set
@@ -70,6 +70,10 @@ class BadProfile(UsageError):
 
 class CannotExport(UsageError):
     pass
+
+
+class BadKeymap(BadProfile):
+    """Told in the same way."""
 
 
 class BadJournal(UsageError):

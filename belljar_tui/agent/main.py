@@ -37,7 +37,7 @@ from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Protocol
 from belljar_tui.wire import messages as msg
 
-_FLUSH_S = 0.05
+_FLUSH_S = 0.025
 _COUNT_S = 0.5
 _KILLED_S = 1.0
 """How long to wait for a killed service, so that its last counts are final."""

@@ -17,6 +17,7 @@ from belljar_tui.core.model import Wanted
 from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
+from belljar_tui.errors import UsageError
 from belljar_tui.headless.options import require_command
 from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.journal.profile_file import write_profile
@@ -154,8 +155,10 @@ def steady_oracle(
 
 
 def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
-    """Makes jars whose service waits for its trial."""
+    """Makes jars whose service waits for its trial. Raises UsageError where no trial could be judged."""
     require_command(asked.command)
+    if not asked.health.checks:
+        raise UsageError("A search needs to know when the service is healthy.", remedy="Give a check: --health URL")
     prepare = msgspec.structs.replace(_prepare(asked, ""), wanted=Wanted(), is_waiting=True)
 
     def make() -> TrialJar:

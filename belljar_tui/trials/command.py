@@ -26,7 +26,7 @@ from pathlib import Path
 from belljar_tui.core.search import Wanted
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import TrialCommandFailed, UsageError
-from belljar_tui.trials import evidence
+from belljar_tui.trials.log import last_line, new_log
 
 OPEN, CUT, MODE, JOB, NUMBER = "BELLJAR_OPEN", "BELLJAR_CUT", "BELLJAR_MODE", "BELLJAR_JOB", "BELLJAR_TRIAL"
 _VERDICTS = {0: TrialVerdict.HEALTHY, 1: TrialVerdict.BROKEN, 125: TrialVerdict.INCONCLUSIVE}
@@ -73,13 +73,13 @@ class CommandOracle:
     async def run(self, wanted: Wanted, number: int) -> Outcome:
         """One trial. Raises errors.TrialCommandFailed when the command says neither yes, no nor unknown."""
         began = time.monotonic()
+        log = new_log(self._folder, number)
         job = heapq.heappop(self._free)
-        log = self._folder / f"trial-{number}.log"
         try:
             code = await self._answer(wanted.trial, number, job, log)
         finally:
             heapq.heappush(self._free, job)
-        said = evidence.last_line(log)
+        said = last_line(log)
         if code is None:
             said = f"no answer within {self._limit_s:g} s"
             verdict = TrialVerdict.INCONCLUSIVE

@@ -30,48 +30,24 @@ LIGHT = Theme(
     dark=False,
 )
 
-ANSI_DARK = TerminalTheme(
-    (20, 24, 29),
-    (214, 219, 224),
-    [
-        (32, 39, 47),
-        (217, 117, 106),
-        (143, 191, 127),
-        (217, 178, 106),
-        (122, 162, 200),
-        (190, 146, 196),
-        (120, 190, 190),
-        (214, 219, 224),
-    ],
+Rgb = tuple[int, int, int]
+
+
+def _named(named: tuple[Rgb, Rgb, Rgb, Rgb, Rgb], plain: Rgb, background: Rgb) -> TerminalTheme:
+    """What `red`, `green`, `yellow`, `magenta` and `cyan` look like, bright or not; nothing else is used by name."""
+    red, green, yellow, magenta, cyan = named
+    eight = [background, red, green, yellow, plain, magenta, cyan, plain]
+    return TerminalTheme(background, plain, eight, eight)
+
+
+NAMED_DARK = _named(
+    ((255, 107, 107), (127, 224, 127), (255, 215, 95), (240, 120, 240), (95, 225, 225)),
+    plain=(217, 217, 217),
+    background=(20, 24, 29),
 )
-"""What `green`, `red` and the others are on a dark screen: calm too."""
-ANSI_LIGHT = TerminalTheme(
-    (250, 250, 247),
-    (40, 44, 48),
-    [
-        (40, 44, 48),
-        (168, 58, 46),
-        (63, 122, 46),
-        (138, 100, 20),
-        (47, 93, 135),
-        (120, 66, 130),
-        (30, 112, 116),
-        (90, 96, 102),
-    ],
+"""Each is nearest to its own name among 16 colours, and light enough to be read in greys (NO_COLOR)."""
+NAMED_LIGHT = _named(
+    ((168, 42, 32), (20, 120, 20), (128, 92, 16), (140, 30, 140), (0, 125, 125)),
+    plain=(40, 40, 40),
+    background=(250, 250, 247),
 )
-ANSI_SIXTEEN = TerminalTheme(
-    (0, 0, 0),
-    (255, 255, 255),
-    [
-        (0, 0, 0),
-        (170, 0, 0),
-        (0, 170, 0),
-        (170, 85, 0),
-        (0, 0, 170),
-        (170, 0, 170),
-        (0, 170, 170),
-        (170, 170, 170),
-    ],
-)
-"""The very colours Rich takes the sixteen for: whatever comes nearest to `green` among them stays green (a calm green
-would turn white)."""

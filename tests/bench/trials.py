@@ -11,10 +11,10 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from asyncio.subprocess import DEVNULL
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,9 +57,7 @@ async def bare_s() -> float:
             healthy.set()
 
     start = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVICE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVICE, stdout=DEVNULL, stderr=DEVNULL)
     loop = asyncio.create_task(HealthLoop(HEALTH, 0, on_health, no_exec).run())
     try:
         await healthy.wait()

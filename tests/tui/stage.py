@@ -23,7 +23,9 @@ SIZES = [(80, 24), (120, 30), (200, 60)]
 class Stage(ExplorerApp):
     """The explorer with a clock that only moves with what happens, so that a screen is the same every time."""
 
-    def __init__(self, agent: FakeAgent, oracle: FakeOracle | None = None) -> None:
+    def __init__(
+        self, agent: FakeAgent, oracle: FakeOracle | None = None, keymap: dict[str, str] | None = None
+    ) -> None:
         self.agent = agent
         self.oracle = oracle or FakeOracle()
         self.journal: list[ev.AnyEvent] = []
@@ -35,7 +37,7 @@ class Stage(ExplorerApp):
             save=lambda state, path: self.saved.append((state, path)),
             new_search=oracle.new_search if oracle is not None else None,
         )
-        super().__init__(session, "checkout.belljar.yaml")
+        super().__init__(session, "checkout.belljar.yaml", keymap)
         session.now = lambda: max(session.state.at, 1.0, self.oracle.clock)  # type: ignore[method-assign]
 
     @property
@@ -56,9 +58,9 @@ class Stage(ExplorerApp):
 
 @asynccontextmanager
 async def staged(
-    size: tuple[int, int] = (120, 30), oracle: FakeOracle | None = None
+    size: tuple[int, int] = (120, 30), oracle: FakeOracle | None = None, keymap: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
-    app = Stage(FakeAgent(beginning()), oracle)
+    app = Stage(FakeAgent(beginning()), oracle, keymap)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.session.state.health_detail == "200 ready")
         await pilot.press("home")
