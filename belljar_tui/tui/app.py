@@ -60,8 +60,8 @@ class ExplorerApp(App[None]):
         super().__init__()
         self.session = session
         self._profile_path = profile_path
-        self.search_screen = SearchScreen(session, profile_path)
         self._remapped = dict(keymap or {})
+        self.search_screen = SearchScreen(session, profile_path, self._remapped)
         self._mode = Mode.REFUSE
         self.return_code_wanted = 0
         self._is_stale = True

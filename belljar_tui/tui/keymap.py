@@ -9,6 +9,7 @@ from textual.keys import _character_to_key
 from belljar_tui.errors import BadKeymap
 from belljar_tui.journal.yaml_text import BadYaml, Document
 from belljar_tui.tui.keys import KEYS
+from belljar_tui.tui.search_keys import SEARCH_KEYS
 
 
 def read_keymap(path: Path) -> dict[str, str]:
@@ -38,7 +39,9 @@ def read_keymap(path: Path) -> dict[str, str]:
     return keymap
 
 
-_IDS = {key.id: key.key for key in KEYS if key.id is not None}
+_SCREENS = [{key.id: key.key for key in keys if key.id is not None} for keys in (KEYS, SEARCH_KEYS)]
+"""Ids and keys of the explorer and of the search: the same key may mean something on each."""
+_IDS = {**_SCREENS[0], **_SCREENS[1]}
 
 
 def _listed(path: str, where: str, identity: str, keys: object) -> list[str]:
@@ -56,12 +59,13 @@ def _key(text: str) -> str:
 
 
 def _reject_clashes(path: str, document: Document, keymap: dict[str, str]) -> None:
-    taken: dict[str, str] = {}
-    for identity, keys in {**_IDS, **keymap}.items():
-        for key in keys.split(","):
-            if key in taken:
-                culprit = identity if identity in keymap else taken[key]
-                line = document.line_of((culprit,), is_key=True)
-                why = f"{key} would be the key of {taken[key]} and of {identity}."
-                raise BadKeymap(path, f"line {line}", why, "Give one of them another.")
-            taken[key] = identity
+    for ids in _SCREENS:
+        taken: dict[str, str] = {}
+        for identity, keys in {**ids, **{one: keymap[one] for one in keymap if one in ids}}.items():
+            for key in keys.split(","):
+                if key in taken:
+                    culprit = identity if identity in keymap else taken[key]
+                    line = document.line_of((culprit,), is_key=True)
+                    why = f"{key} would be the key of {taken[key]} and of {identity}."
+                    raise BadKeymap(path, f"line {line}", why, "Give one of them another.")
+                taken[key] = identity
