@@ -4,8 +4,10 @@
     ├── UsageError                    2   what was asked for makes no sense
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
-    │   └── BadProfile                2
+    │   ├── BadProfile                2   (its kin: BadKeymap)
+    │   └── CannotExport              2
     ├── BadJournal                    2
+    ├── NothingToSave                 1   a search that ended without a working set
     ├── JarError                      4   the jar could not be made or sealed
     │   ├── MissingTool               4
     │   ├── NoUserNamespaces          4
@@ -61,11 +63,28 @@ class BadProfile(UsageError):
 
     def __init__(self, path: str, where: str, why: str, remedy: str = "") -> None:
         super().__init__(f"{path}: {where}: {why}" if where else f"{path}: {why}", remedy=remedy)
+        number = where.removeprefix("line ")
+        self.line = int(number) if number.isdigit() else 1
+        """Where in the file; 1 when that is not known."""
+
+
+class CannotExport(UsageError):
+    pass
+
+
+class BadKeymap(BadProfile):
+    """Told in the same way."""
 
 
 class BadJournal(UsageError):
     def __init__(self, path: str, why: str, remedy: str = "") -> None:
         super().__init__(f"{path}: {why}", remedy=remedy)
+
+
+class NothingToSave(BellJarError):
+    def __init__(self, what: str, detail: str) -> None:
+        remedy = "See to it that the service gets healthy with everything open, and search again."
+        super().__init__(what, f"The check said: {detail}" if detail else "", remedy)
 
 
 class JarError(BellJarError):

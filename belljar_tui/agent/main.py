@@ -31,12 +31,13 @@ from belljar_tui.agent.proof import prove
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import AGENT_MARK, FOLLOWERS, LOG_GROUP, QUEUE, Ruleset
 from belljar_tui.agent.service import Identity, Spawner
+from belljar_tui.agent.service_log import ServiceLog
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Protocol
 from belljar_tui.wire import messages as msg
 
-_FLUSH_S = 0.05
+_FLUSH_S = 0.025
 _COUNT_S = 0.5
 _KILLED_S = 1.0
 """How long to wait for a killed service, so that its last counts are final."""
@@ -58,7 +59,7 @@ class Agent:
         self._service: int | None = None
         self._ended: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._output = _opened(prepare.log_path)
+        self._log = ServiceLog(prepare.log_path)
 
     def now(self) -> float:
         """Seconds since the session started (one monotonic clock for the whole machine)."""
@@ -120,7 +121,7 @@ class Agent:
         if not self._prepare.is_waiting or self._service is not None:
             return
         if begin.log_path:
-            self._output = _opened(begin.log_path)
+            self._log = ServiceLog(begin.log_path)
         self._spawner.environment.update(begin.environment)
         self._enforcer.want(begin.wanted)
         self._start_service()
@@ -138,7 +139,7 @@ class Agent:
         """Start it where there is one, and with it all that watches."""
         command, health = list(self._prepare.service), self._prepare.health
         if command:
-            self._service, self._ended = self._spawner.start(command, self._output)
+            self._service, self._ended = self._spawner.start(command, self._log.descriptor)
             self._emit(ev.ServiceStarted(at=self.now(), pid=self._service, command=command))
             self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
         self._tasks = [asyncio.create_task(self._flush()), asyncio.create_task(self._count())]
@@ -187,6 +188,7 @@ class Agent:
         while True:
             await asyncio.sleep(_FLUSH_S)
             self._observer.flush()
+            self._log.trim()
 
     async def _count(self) -> None:
         rounds = 0
@@ -212,10 +214,6 @@ class Agent:
             )
         for pid in gone:
             self._emit(ev.ProcessGone(at=self.now(), pid=pid))
-
-
-def _opened(log_path: str) -> int:
-    return os.open(log_path or "/dev/null", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def _address_and_port(text: str) -> tuple[str, int]:

@@ -27,6 +27,8 @@ class Restore(Command, frozen=True):
 class SealWith(Command, frozen=True, tag="seal"):
     seal: Seal
     mode: Mode = Mode.REFUSE
+    opens: frozenset[str] = frozenset()
+    """Ids that stay open under a vacuum seal."""
 
 
 class RestoreAll(Command, frozen=True):
@@ -107,7 +109,9 @@ def changed(wanted: Wanted, change: Change) -> Wanted:
             cuts = {d: m for d, m in wanted.cuts.items() if d != dependency}
             opens = wanted.opens | {dependency} if wanted.seal is Seal.VACUUM else wanted.opens
             return msgspec.structs.replace(wanted, cuts=cuts, opens=opens)
-        case SealWith(seal, mode):
-            return Wanted(seal=seal, seal_mode=mode, cuts=wanted.cuts if seal is Seal.OPEN else {})
+        case SealWith(seal, mode, opens):
+            if seal is Seal.OPEN:
+                return Wanted(seal=seal, seal_mode=mode, cuts=wanted.cuts)
+            return Wanted(seal=seal, seal_mode=mode, opens=opens)
         case RestoreAll():
             return Wanted()

@@ -150,7 +150,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log` or `audit`."""
+    """`queue`, `log`, `output` or `journal`."""
     count: int
 
 

@@ -102,7 +102,7 @@ class Evidence:
         ]
 
     def _group(self, opened: Ids | None) -> list[Outcome]:
-        if opened is not None and opened >= self.universe:
+        if opened is not None and self.universe and opened >= self.universe:
             return [*self._exact.get(None, []), *self._exact.get(opened, [])]
         return self._exact.get(opened, [])
 

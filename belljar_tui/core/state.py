@@ -298,8 +298,13 @@ def _cut_applied(state: State, event: ev.CutApplied) -> State:
         cut_by=event.by,
         cut_at=event.at,
         blocked_now=0,
-        tried=_tried(view, Trying(event.mode, Health.UNKNOWN)),
+        tried=_tried(view, Trying(event.mode, Health.UNKNOWN)) if _is_a_trial(view, event) else view.tried,
     )
+
+
+def _is_a_trial(view: DependencyView, event: ev.CutApplied) -> bool:
+    """Under a vacuum all are cut at once: that unsays nothing that a cut by itself has shown."""
+    return event.by == "user" or all(t.mode is not event.mode or t.health is Health.UNKNOWN for t in view.tried)
 
 
 def _tried(view: DependencyView, trying: Trying) -> tuple[Trying, ...]:

@@ -53,6 +53,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Ids the service called, open ones and cut ones; None where nobody watched."""
     blocked: frozenset[str] | None = None
     """Ids whose calls met the cut; None where nobody watched."""
+    endpoints: dict[str, tuple[str, ...]] = {}
+    """Id -> where it was called: `tcp 10.77.1.10:5432`."""
     healthy_after_s: float | None = None
     """Cold: seconds from the service's start to healthy."""
     recovered_after_s: float | None = None

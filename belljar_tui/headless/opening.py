@@ -23,7 +23,7 @@ from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
-from belljar_tui.session import Session
+from belljar_tui.session import NewSearch, Session
 from belljar_tui.trials.jar_oracle import JarOracle
 from belljar_tui.trials.steady import SOAK_S, SteadyOracle
 from belljar_tui.trials.trial_jar import TrialJar
@@ -37,6 +37,7 @@ class Opened(msgspec.Struct):
     journal: Path
     log: Path
     """The service's own output."""
+    writer: JournalWriter
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -53,6 +54,10 @@ class Asked(msgspec.Struct, frozen=True):
     lab: str | None = None
     journal: str | None = None
     deadline_s: float = 60.0
+
+
+Searches = Callable[[Asked, Path], NewSearch]
+"""From what was asked for and the session's folder."""
 
 
 def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
@@ -92,14 +97,19 @@ def asked_for_profile(profile: Profile) -> Asked:
     )
 
 
-def open_session(asked: Asked) -> Opened:
-    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError."""
+def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
+    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError.
+
+    Args:
+        searches: makes what the session searches with, where it can.
+    """
     require_command(asked.command)
     started = datetime.now().astimezone()
     folder = locations.new_session(asked.name, started)
     journal = Path(asked.journal) if asked.journal else locations.journal_of(folder)
     log = locations.service_log_of(folder)
     zero = time.monotonic()
+    writer = JournalWriter(journal)
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
@@ -113,12 +123,13 @@ def open_session(asked: Asked) -> Opened:
     session = Session(
         NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
         opening,
-        write=JournalWriter(journal).write,
-        save=_saver(asked),
+        write=writer.write,
+        save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
+        new_search=searches(asked, folder) if searches is not None else None,
     )
-    return Opened(session, journal, log)
+    return Opened(session, journal, log, writer)
 
 
 def jar_oracle(
@@ -173,7 +184,7 @@ def _prepare(asked: Asked, log_path: str) -> Prepare:
     )
 
 
-def _saver(asked: Asked) -> Callable[[State, Path], None]:
+def saver_of(asked: Asked) -> Callable[[State, Path], None]:
     timing = asked.health
 
     def save(state: State, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import signal
 import sys
 
@@ -15,6 +16,9 @@ from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.session import Session
 
 _LINE_BYTES = 1 << 20
+_FILE_BYTES = 16 << 20
+_SETTLED_S = 1.2
+"""Two looks of the agent at the jar's processes: by then, daemons that the service left behind have been seen."""
 
 
 async def stream(session: Session) -> Exit:
@@ -35,13 +39,16 @@ async def stream(session: Session) -> Exit:
     try:
         await session.start()
         listening = asyncio.create_task(_listen(session))
-        reading = asyncio.create_task(_obey(session, ending))
         waiting = asyncio.create_task(ending.wait())
-        await asyncio.wait([listening, waiting], return_when=asyncio.FIRST_COMPLETED)
-        reason = "interrupted" if interrupted else "quit"
+        obeying = asyncio.create_task(_obey_to_the_end(session))
+        await asyncio.wait([listening, waiting, obeying], return_when=asyncio.FIRST_COMPLETED)
+        if interrupted:
+            reason = "interrupted"
+        elif obeying.done():
+            reason = obeying.result()
         if not listening.done():
             await session.finish(reason)
-        for task in (reading, waiting):
+        for task in (obeying, waiting):
             task.cancel()
         await listening
     except BrokenPipeError:
@@ -60,13 +67,20 @@ async def _listen(session: Session) -> None:
         pass  # the fold and the printing happen on the way
 
 
-async def _obey(session: Session, ending: asyncio.Event) -> None:
-    """Carry out commands until stdin ends; its end alone ends nothing."""
-    reader = asyncio.StreamReader(limit=_LINE_BYTES)
-    try:
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (ValueError, OSError):
-        return  # stdin is a plain file or closed: no commands, then
+async def _obey_to_the_end(session: Session) -> str:
+    """Why the session is to end: asked to; or commands ran out, and then nothing lived in the jar any more."""
+    if await _obey(session):
+        return "quit"
+    while True:
+        had_ended = session.state.exit_code is not None
+        await asyncio.sleep(_SETTLED_S)
+        if had_ended and all(process.is_gone for process in session.state.processes.values()):
+            return "the service ended"
+
+
+async def _obey(session: Session) -> bool:
+    """Carry out commands until `quit` (True) or the end of stdin (False), which alone ends nothing."""
+    reader = await _stdin()
     while True:
         try:
             line = await reader.readline()
@@ -74,7 +88,7 @@ async def _obey(session: Session, ending: asyncio.Event) -> None:
             session.reject("", "the line is longer than 1 MiB")
             continue
         if not line:
-            return
+            return False
         if not line.strip():
             continue
         try:
@@ -83,6 +97,28 @@ async def _obey(session: Session, ending: asyncio.Event) -> None:
             session.reject(line.decode(errors="replace").strip(), str(error))
             continue
         if isinstance(command, commands.Quit):
-            ending.set()
-            return
+            return True
         await session.do(command)
+
+
+async def _stdin() -> asyncio.StreamReader:
+    """Stdin, whatever it is: a pipe or a terminal as it comes, a file or /dev/null whole, and nothing when closed."""
+    reader = asyncio.StreamReader(limit=_LINE_BYTES)
+    if sys.stdin is None:
+        reader.feed_eof()
+    elif _can_be_waited_for(sys.stdin.fileno()):
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    else:
+        reader.feed_data(await asyncio.to_thread(sys.stdin.buffer.read, _FILE_BYTES))
+        reader.feed_eof()
+    return reader
+
+
+def _can_be_waited_for(descriptor: int) -> bool:
+    """epoll refuses what is always ready: files, /dev/null."""
+    with selectors.DefaultSelector() as selector:
+        try:
+            selector.register(descriptor, selectors.EVENT_READ)
+        except PermissionError:
+            return False
+    return True

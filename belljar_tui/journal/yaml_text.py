@@ -34,6 +34,15 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """No value stands for one written elsewhere: nobody needs that in a page of text, and nine lines of it are
+        enough to fill a memory."""
+        if self.check_event(yaml.AliasEvent):
+            event: yaml.AliasEvent = self.peek_event()  # type: ignore[no-untyped-call]
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise BadYaml(line, f"*{event.anchor} stands for a value written elsewhere", "Write the value itself here.")
+        return super().compose_node(parent, index)
+
 
 class Document:
     """One YAML document: its plain `value`, and `line_of` any place in it."""
@@ -44,7 +53,7 @@ class Document:
             loader = _Loader(text)
             self._node: yaml.Node | None = loader.get_single_node()
             if self._node is not None:
-                _reject_odd(loader, self._node, frozenset())
+                _reject_odd(loader, self._node)
             self.value: Any = loader.construct_document(self._node) if self._node is not None else None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -86,21 +95,18 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, y
     return None, None
 
 
-def _reject_odd(loader: _Loader, node: yaml.Node, around: frozenset[int]) -> None:
-    """Refuse what a contract must not have: tags, keys that are not plain text, a key that is there twice, loops."""
+def _reject_odd(loader: _Loader, node: yaml.Node) -> None:
+    """Refuse what a contract must not have: tags, keys that are not plain text, a key that is there twice."""
     line = _line(node)
-    if id(node) in around:
-        raise BadYaml(line, "broken YAML: a value contains itself")
     if node.tag not in _PLAIN:
         raise BadYaml(line, f"the tag {node.tag!r} has no meaning in a profile")
-    around = around | {id(node)}
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _reject_odd(loader, item, around)
+            _reject_odd(loader, item)
     elif isinstance(node, yaml.MappingNode):
         _reject_odd_keys(node)
         for _, value in node.value:
-            _reject_odd(loader, value, around)
+            _reject_odd(loader, value)
     else:
         _reject_half_number(loader, node, line)
 

@@ -22,6 +22,11 @@ def blocked(state: State, before: State | None = None) -> frozenset[str]:
     return frozenset(view.id for view, old in _pairs(state, before) if view.blocked > old.blocked)
 
 
+def endpoints(state: State) -> dict[str, tuple[str, ...]]:
+    """Where each id was called, as far as was seen."""
+    return {view.id: view.endpoints for view in state.dependencies.values() if view.endpoints}
+
+
 def why_nothing_was_learned(jar: TrialJar) -> str:
     """Why no verdict may be built on this jar; empty when one may."""
     state = jar.state

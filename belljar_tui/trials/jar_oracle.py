@@ -103,6 +103,7 @@ class JarOracle:
             verdict=verdict,
             called=evidence.called(jar.state),
             blocked=evidence.blocked(jar.state),
+            endpoints=evidence.endpoints(jar.state),
             healthy_after_s=evidence.healthy_after_s(state) if verdict is TrialVerdict.HEALTHY else None,
             detail=evidence.words(state, log),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.terminal_theme import TerminalTheme
 from textual.theme import Theme
 
 DARK = Theme(
@@ -28,3 +29,16 @@ LIGHT = Theme(
     panel="#e8e8e1",
     dark=False,
 )
+
+Rgb = tuple[int, int, int]
+
+
+def _named(red: Rgb, green: Rgb, yellow: Rgb, plain: Rgb, background: Rgb) -> TerminalTheme:
+    """What `red`, `green` and `yellow` look like, bright or not; nothing else is used by name."""
+    eight = [background, red, green, yellow, plain, plain, plain, plain]
+    return TerminalTheme(background, plain, eight, eight)
+
+
+NAMED_DARK = _named((255, 107, 107), (127, 224, 127), (255, 215, 95), (217, 217, 217), (20, 24, 29))
+"""Each is nearest to its own name among 16 colours, and light enough to be read in greys (NO_COLOR)."""
+NAMED_LIGHT = _named((168, 42, 32), (42, 106, 30), (128, 92, 16), (40, 40, 40), (250, 250, 247))

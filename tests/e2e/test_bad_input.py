@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ from jarred import BELLJAR, headless
 
 PROFILE = """\
 claim: shop becomes healthy
-belljar: 1
+belljar: 2
 name: shop
 service: {command: [sh, -c, 'exit 3']}
 healthy: {checks: ['http://localhost:8080/ready']}
@@ -38,6 +40,8 @@ def belljar(state_home: Path, *arguments: str, path: str | None = None) -> subpr
         (("run", "--health", "tcp://localhost:99999", "--", "true"), "is not a health check"),
         (("run", "--forward", "70000", "--", "true"), "70000 is not in the range"),
         (("run", "--env", "NO_SUCH_VARIABLE_AT_ALL", "--headless", "--", "true"), "there is no such variable"),
+        (("run", "--env", "=x", "--headless", "--", "true"), "the name is missing"),
+        (("run", "--health-every", "nan", "--", "true"), "is not a number of seconds"),
         (("run",), "Missing argument"),
         (("run", "--", "true"), "The explorer needs a terminal"),
         (("explore",), "No such command"),
@@ -55,11 +59,15 @@ def test_a_mistake_on_the_command_line_is_explained(arguments: tuple[str, ...], 
     ("wrong", "words"),
     [
         (PROFILE.replace("allow: []", "alow: []"), "alow"),
-        (PROFILE.replace("belljar: 1", "belljar: 99"), "newer"),
+        (PROFILE.replace("belljar: 2", "belljar: 99"), "newer"),
         (PROFILE.replace("deadline_s: 5", "deadline_s: soon"), "deadline_s"),
         (PROFILE.replace("allow: []", "allow: [orders-db]"), "not a dependency id"),
         (PROFILE.replace("http://localhost:8080/ready", "localhost"), "not a health check"),
         ("claim: [", "line"),
+        (
+            "belljar: 1\nname: nowhere\nlab: nowhere\nallow: []\nhealthy: {checks: ['tcp://localhost:1']}\n",
+            "there is no lab 'nowhere'",
+        ),
         ("", "empty"),
     ],
 )
@@ -71,6 +79,28 @@ def test_a_bad_profile_is_explained_with_its_place(wrong: str, words: str, tmp_p
     assert str(profile) in done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_diff_answers_as_diff_does(tmp_path: Path) -> None:
+    one, same, other = tmp_path / "one.yaml", tmp_path / "same.yaml", tmp_path / "other.yaml"
+    one.write_text(PROFILE)
+    same.write_text(PROFILE + "evidence: {cut_sets: [['tcp://db:5432']]}\n")
+    other.write_text(PROFILE.replace("allow: []", "allow: ['tcp://db:5432']"))
+    done = belljar(tmp_path, "diff", str(one), str(same))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The contract is the same." in done.stdout
+    assert "+ tcp://db:5432 is a single point of failure now" in done.stdout
+    done = belljar(tmp_path, "diff", "--json", str(one), str(other))
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["same_contract"], [change["after"] for change in told["changes"]]) == (False, ["tcp://db:5432"])
+    assert belljar(tmp_path, "diff", str(one), str(tmp_path / "none.yaml")).returncode == 2
+
+
+def test_schema_prints_the_schema_of_profiles(tmp_path: Path) -> None:
+    done = belljar(tmp_path, "schema")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["title"] == "BellJar profile"
 
 
 @pytest.mark.kernel
@@ -107,3 +137,27 @@ def test_a_service_that_prints_a_lot_and_ignores_sigterm_ends_all_the_same(tmp_p
             time.sleep(0.05)
         assert loud.quit() == 0
     assert len(log.read_text().splitlines()) == 200_000
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(shutil.which("pasta") is None, reason="pasta is not installed")
+@pytest.mark.parametrize("commands", ["", '{"command":"note","text":"so it goes"}\n'], ids=["nothing", "a file"])
+def test_commands_may_come_from_a_file_and_a_session_ends_when_nothing_is_left_to_happen(
+    commands: str, tmp_path: Path
+) -> None:
+    given = tmp_path / "commands"
+    given.write_text(commands)
+    with given.open() if commands else open(os.devnull) as stdin:  # noqa: PTH123
+        done = subprocess.run(
+            [*BELLJAR, "run", "--headless", "--", "true"],
+            stdin=stdin,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ('"note_added"' in done.stdout) == bool(commands)
+    assert "the service ended" in done.stdout.splitlines()[-1]
