@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,11 +14,16 @@ from belljar_tui.core import events as ev
 from belljar_tui.core.history import History
 from belljar_tui.core.model import Dependency, Wanted
 from belljar_tui.core.state import State, apply, settled
+from belljar_tui.core.trial import Outcome
 from belljar_tui.errors import BellJarError
+from belljar_tui.trials.runner import SearchRunner
 from belljar_tui.wire.client import AgentClient
 
 Saver = Callable[[State, Path], None]
 """Writes the profile of a state to a path; raises BellJarError or OSError."""
+
+NewSearch = Callable[[Callable[[ev.AnyEvent], None], Callable[[], float], Sequence[Outcome]], SearchRunner]
+"""Makes a search, from where its events go, the session's clock, and the outcomes to go on from."""
 
 
 class Session:
@@ -39,6 +45,7 @@ class Session:
         save: Saver,
         wanted: Wanted | None = None,
         clock_zero: float | None = None,
+        new_search: NewSearch | None = None,
     ) -> None:
         self.client = client
         self.state = State()
@@ -50,6 +57,9 @@ class Session:
         self._clock_zero = time.monotonic() if clock_zero is None else clock_zero
         self.on_event: Callable[[ev.AnyEvent], None] | None = None
         """Called with each event after the fold."""
+        self._new_search = new_search
+        self._search: SearchRunner | None = None
+        self._searching: asyncio.Task[None] | None = None
 
     def now(self) -> float:
         """Seconds since the session started; the same clock the agent uses."""
@@ -83,13 +93,20 @@ class Session:
                 await self._move(self.history.undone(), "undo", "there is nothing to undo")
             case cmd.Redo():
                 await self._move(self.history.redone(), "redo", "there is nothing to redo")
+            case cmd.Search():
+                self._begin_search()
+            case cmd.PauseSearch() | cmd.ResumeSearch() | cmd.StopSearch():
+                self._steer_search(command)
             case cmd.Cut(dependency) | cmd.Restore(dependency):
                 await self._change_one(command, dependency)
             case cmd.SealWith() | cmd.RestoreAll():
                 await self._want(self.history.moved_to(cmd.changed(self.history.now, command)))
 
     async def finish(self, reason: str) -> None:
-        """End the jar and write the last event. Safe to call twice."""
+        """End the jar, and the search's, and write the last event. Safe to call twice."""
+        if self._searching is not None and self._search is not None:
+            self._search.stop(reason)
+            await asyncio.wait([self._searching])
         await self.client.finish()
         if not self.state.ended:
             self._take(ev.SessionEnded(at=self.now(), reason=reason))
@@ -97,6 +114,36 @@ class Session:
     def reject(self, command: str, reason: str) -> None:
         """Record a command that could not be carried out."""
         self._take(ev.CommandRejected(at=self.now(), command=command, reason=reason))
+
+    def _begin_search(self) -> None:
+        if self._new_search is None:
+            self.reject("search", "this session has no service that could be started again for trials")
+            return
+        if self._searching is not None and not self._searching.done():
+            self.reject("search", "a search is under way already")
+            return
+        last = self.state.search
+        recalled = last.outcomes if last is not None and last.found is None else []
+        self._search = self._new_search(self._take, self.now, recalled)
+        self._searching = asyncio.create_task(self._run_search(self._search))
+
+    async def _run_search(self, search: SearchRunner) -> None:
+        try:
+            await search.run()
+        except BellJarError as error:
+            self.reject("search", str(error))
+
+    def _steer_search(self, command: cmd.PauseSearch | cmd.ResumeSearch | cmd.StopSearch) -> None:
+        if self._search is None or self._searching is None or self._searching.done():
+            self.reject(msgspec.json.encode(command).decode(), "no search is under way")
+            return
+        match command:
+            case cmd.PauseSearch():
+                self._search.pause()
+            case cmd.ResumeSearch():
+                self._search.resume()
+            case cmd.StopSearch():
+                self._search.stop()
 
     async def _change_one(self, command: cmd.Cut | cmd.Restore, dependency: str) -> None:
         try:

@@ -1,6 +1,7 @@
 """The agent: PID 1 of the jar. Messages come in on stdin, events go out on stdout, one JSON object a line.
 
-It starts the service only behind a proven seal, and when it ends, however it ends, the kernel ends the service with it.
+It starts the service only behind a proven seal (in a jar made ahead: and not before Begin), and when it ends, however
+it ends, the kernel ends the service with it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from belljar_tui.wire import messages as msg
 
 _FLUSH_S = 0.025
 _COUNT_S = 0.5
+_KILLED_S = 1.0
+"""How long to wait for a killed service, so that its last counts are final."""
 _AUDIT_EVERY = 20
 """Counting rounds between two self-audits (10 s)."""
 
@@ -63,13 +66,14 @@ class Agent:
         return time.monotonic() - self._prepare.clock_zero
 
     async def start(self) -> None:
-        """Seal, prove, then start the service. Raises OSError when the kernel refuses."""
+        """Seal, prove, then start the service unless it is to wait. Raises OSError when the kernel refuses."""
         prepare = self._prepare
         self._names = NameServer(
             [_address_and_port(text) for text in prepare.nameservers],
             AGENT_MARK,
             self._on_resolved,
             lambda: self._enforcer.mode_of(NAME_SERVICE),
+            lambda size, peer: self._observer.on_query(size, peer),
             lambda mode, peer: self._observer.on_query_blocked(mode, peer),
         )
         port = await self._names.start()
@@ -81,22 +85,27 @@ class Agent:
         )
         proof = await prove(self._ruleset, self.now)
         self._watch_calls()
-        self._emit(proof)
+        if not prepare.is_waiting:
+            self._emit(proof)
         for address, name in mounts.hosts().items():
             self._enforcer.learn(name, [address])
         self._enforcer.want(prepare.wanted)
         await self._network_is_ready()
         self._spawner = Spawner(Identity(prepare.user, prepare.group), prepare.environment, prepare.directory)
-        self._start_service()
-        self._tasks = [asyncio.create_task(self._flush()), asyncio.create_task(self._count())]
-        if prepare.health.checks:
-            loop = HealthLoop(prepare.health, AGENT_MARK, self._on_health, self._spawner.run_check)
-            self._tasks.append(asyncio.create_task(loop.run()))
+        if prepare.is_waiting:
+            self._emit(proof)  # only now: it tells that the jar is ready
+        else:
+            self._start_service()
 
     def take(self, message: msg.AnyMessage) -> None:
-        """Carry out a message that came after Prepare."""
-        if isinstance(message, msg.Want):
-            self._enforcer.want(message.wanted)
+        """Carry out a message that came after Prepare. Raises OSError when a log cannot be opened."""
+        match message:
+            case msg.Want(wanted):
+                self._observer.change(lambda: self._enforcer.want(wanted))
+            case msg.Begin():
+                self._begin(message)
+            case _:
+                pass
 
     async def finish(self, grace_s: float) -> None:
         """End the service: SIGTERM, and what is still there after `grace_s` dies with us."""
@@ -104,8 +113,18 @@ class Agent:
             task.cancel()
         if self._service is None or self._ended is None or self._ended.done():
             return
-        os.kill(self._service, signal.SIGTERM)
-        await asyncio.wait([self._ended], timeout=grace_s)
+        os.kill(self._service, signal.SIGTERM if grace_s else signal.SIGKILL)
+        await asyncio.wait([self._ended], timeout=grace_s or _KILLED_S)
+
+    def _begin(self, begin: msg.Begin) -> None:
+        """Start the service of a jar made ahead. A second time nothing happens."""
+        if not self._prepare.is_waiting or self._service is not None:
+            return
+        if begin.log_path:
+            self._log = ServiceLog(begin.log_path)
+        self._spawner.environment.update(begin.environment)
+        self._enforcer.want(begin.wanted)
+        self._start_service()
 
     async def _network_is_ready(self) -> None:
         """Wait for the way out: a route, and a listener on every port that leads out. Without them, say so."""
@@ -117,12 +136,16 @@ class Agent:
             self._emit(ev.AuditFailed(at=self.now(), detail="the jar has no way out: pasta gave it no route in time"))
 
     def _start_service(self) -> None:
-        command = list(self._prepare.service)
-        if not command:
-            return
-        self._service, self._ended = self._spawner.start(command, self._log.descriptor)
-        self._emit(ev.ServiceStarted(at=self.now(), pid=self._service, command=command))
-        self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
+        """Start it where there is one, and with it all that watches."""
+        command, health = list(self._prepare.service), self._prepare.health
+        if command:
+            self._service, self._ended = self._spawner.start(command, self._log.descriptor)
+            self._emit(ev.ServiceStarted(at=self.now(), pid=self._service, command=command))
+            self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
+        self._tasks = [asyncio.create_task(self._flush()), asyncio.create_task(self._count())]
+        if health.checks:
+            loop = HealthLoop(health, AGENT_MARK, self._on_health, self._spawner.run_check)
+            self._tasks.append(asyncio.create_task(loop.run()))
 
     def _on_exit(self, code: int) -> None:
         self._observer.count(is_last=True)

@@ -34,6 +34,8 @@ _KEPT_FLAGS, _FAILED_FLAGS = 0x7900, 0x8080
 """Of the query: its opcode and whether it wanted recursion. Of the failure: an answer, recursion available."""
 _ADDRESS_KINDS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA})
 Upstream = tuple[str, int]
+Peer = tuple[str, int]
+"""The address and port a query came from."""
 OnResolved = Callable[[str, list[str], str], None]
 """Name (lower case, no last dot), addresses, and the answer's code where it was not NOERROR, or what went wrong."""
 
@@ -51,7 +53,8 @@ class NameServer:
         mark: socket mark of our own queries, so that they pass the seal; 0 is none.
         on_resolved: called before an answer is sent.
         verdict: how name service is cut now; None when open.
-        on_blocked: a query met the cut; its mode, and the address and port it came from.
+        on_query: a query came, its size in bytes, and name service is open.
+        on_blocked: a query met the cut, in this mode.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class NameServer:
         mark: int,
         on_resolved: OnResolved,
         verdict: Callable[[], Mode | None],
-        on_blocked: Callable[[Mode, tuple[str, int]], None],
+        on_query: Callable[[int, Peer], None],
+        on_blocked: Callable[[Mode, Peer], None],
     ) -> None:
         self._upstreams = list(upstreams)
         self._mark = mark
         self._on_resolved = on_resolved
         self._verdict = verdict
+        self._on_query = on_query
         self._on_blocked = on_blocked
         self._transports: list[asyncio.DatagramTransport] = []
         self._servers: list[asyncio.Server] = []
@@ -94,7 +99,7 @@ class NameServer:
             server.close()
 
     def take(
-        self, query: bytes, peer: tuple[str, int], reply: Callable[[bytes], None], *, over_tcp: bool
+        self, query: bytes, peer: Peer, reply: Callable[[bytes], None], *, over_tcp: bool
     ) -> asyncio.Task[None] | None:
         """Answer `query` through `reply`, sooner or later or (blackhole) never. Returns what is under way."""
         if len(query) < _HEADER_BYTES or query[2] & _IS_ANSWER:
@@ -105,6 +110,7 @@ class NameServer:
             if mode is not Mode.BLACKHOLE:
                 reply(_failure(query, _REFUSED))
             return None
+        self._on_query(len(query), peer)
         return self._kept(asyncio.create_task(self._resolve(query, reply, over_tcp=over_tcp)))
 
     def _kept(self, task: asyncio.Task[None]) -> asyncio.Task[None]:

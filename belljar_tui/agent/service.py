@@ -33,7 +33,8 @@ class Spawner:
 
     def __init__(self, identity: Identity, environment: Mapping[str, str], directory: str) -> None:
         self._identity = identity
-        self._environment = dict(environment)
+        self.environment = dict(environment)
+        """Of whatever is started from here on."""
         self._directory = directory
         self._waiting: dict[int, asyncio.Future[int]] = {}
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
@@ -98,7 +99,7 @@ class Spawner:
                 os.dup2(source, target)
             os.closerange(3, 4096)
             os.chdir(self._directory)
-            os.execvpe(command[0], list(command), self._environment)
+            os.execvpe(command[0], list(command), self.environment)
         except OSError as error:
             os.write(2, f"belljar: {command[0]}: {error.strerror}\n".encode())
         except BaseException as error:  # noqa: BLE001  # a forked child must never run the parent's code

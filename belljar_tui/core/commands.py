@@ -27,6 +27,8 @@ class Restore(Command, frozen=True):
 class SealWith(Command, frozen=True, tag="seal"):
     seal: Seal
     mode: Mode = Mode.REFUSE
+    opens: frozenset[str] = frozenset()
+    """Ids that stay open under a vacuum seal."""
 
 
 class RestoreAll(Command, frozen=True):
@@ -50,11 +52,41 @@ class Save(Command, frozen=True):
     path: str
 
 
+class Search(Command, frozen=True):
+    """Find the minimal working set, in jars of the search's own; one that was stopped goes on."""
+
+
+class PauseSearch(Command, frozen=True):
+    pass
+
+
+class ResumeSearch(Command, frozen=True):
+    pass
+
+
+class StopSearch(Command, frozen=True):
+    pass
+
+
 class Quit(Command, frozen=True):
     pass
 
 
-AnyCommand = Cut | Restore | SealWith | RestoreAll | Undo | Redo | Note | Save | Quit
+AnyCommand = (
+    Cut
+    | Restore
+    | SealWith
+    | RestoreAll
+    | Undo
+    | Redo
+    | Note
+    | Save
+    | Search
+    | PauseSearch
+    | ResumeSearch
+    | StopSearch
+    | Quit
+)
 Change = Cut | Restore | SealWith | RestoreAll
 """Commands that change the wanted state."""
 
@@ -77,7 +109,9 @@ def changed(wanted: Wanted, change: Change) -> Wanted:
             cuts = {d: m for d, m in wanted.cuts.items() if d != dependency}
             opens = wanted.opens | {dependency} if wanted.seal is Seal.VACUUM else wanted.opens
             return msgspec.structs.replace(wanted, cuts=cuts, opens=opens)
-        case SealWith(seal, mode):
-            return Wanted(seal=seal, seal_mode=mode, cuts=wanted.cuts if seal is Seal.OPEN else {})
+        case SealWith(seal, mode, opens):
+            if seal is Seal.OPEN:
+                return Wanted(seal=seal, seal_mode=mode, cuts=wanted.cuts)
+            return Wanted(seal=seal, seal_mode=mode, opens=opens)
         case RestoreAll():
             return Wanted()

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from belljar_tui.core.model import Health, Mode, Seal
+from belljar_tui.core.search import Found, Phase, Question
+from belljar_tui.core.trial import Outcome, Recovery, Trial
 
 
 def _snake(name: str) -> str:
@@ -97,7 +99,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
 
 
 class CallBlocked(Event, frozen=True, kw_only=True):
-    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter."""
+    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter. Where a cut
+    hangs, established flows that met it are one call more, if no new one did."""
 
     dependency: str
     mode: Mode
@@ -108,7 +111,8 @@ class CallBlocked(Event, frozen=True, kw_only=True):
 
 
 class TrafficCounted(Event, frozen=True, kw_only=True):
-    """Totals for an open dependency since the session started, from the kernel's counters (outgoing)."""
+    """Totals for an open dependency since the session started, from the kernel's counters (outgoing); for name
+    service the queries, as our name server took them."""
 
     dependency: str
     calls: int
@@ -171,6 +175,65 @@ class ProfileSaved(Event, frozen=True, kw_only=True):
     path: str
 
 
+class SearchStarted(Event, frozen=True, kw_only=True):
+    """A search for the minimal working set began. With the outcomes that follow it is all that is needed to go on."""
+
+    question: Question
+    recovery: Recovery = Recovery.COLD
+    deadline_s: float = 0.0
+    """Cold: seconds from the start to healthy; steady: seconds from the restore to healthy. 0: set after the first."""
+    soak_s: float = 0.0
+    """Steady: seconds that a cut lasts; cold: seconds that health must hold."""
+    jobs: int = 1
+
+
+class TrialStarted(Event, frozen=True, kw_only=True):
+    number: int
+    """1 for the first of the search."""
+    trial: Trial
+    phase: Phase
+    about: str = ""
+    """The dependency it asks about, where it is one."""
+
+
+class TrialEnded(Event, frozen=True, kw_only=True):
+    number: int
+    outcome: Outcome
+    is_recalled: bool = False
+    """Not run now: known from an earlier search that this one goes on from."""
+
+
+class TrialAbandoned(Event, frozen=True, kw_only=True):
+    """A trial was ended without a verdict: its answer is not wanted any more, or the search was stopped."""
+
+    number: int
+
+
+class SearchProgressed(Event, frozen=True, kw_only=True):
+    expected: int
+    """About how many trials are still to come."""
+    set_so_far: list[str] | None = None
+    """The smallest set known to work."""
+
+
+class SearchPaused(Event, frozen=True, kw_only=True):
+    """No trial is started until it is resumed; those under way end."""
+
+
+class SearchResumed(Event, frozen=True, kw_only=True):
+    pass
+
+
+class SearchStopped(Event, frozen=True, kw_only=True):
+    """Ended without an answer. The outcomes so far stay, and a later search goes on from them."""
+
+    reason: str
+
+
+class SearchEnded(Event, frozen=True, kw_only=True):
+    found: Found
+
+
 class SessionEnded(Event, frozen=True, kw_only=True):
     reason: str
 
@@ -196,11 +259,20 @@ AnyEvent = (
     | CommandRejected
     | NoteAdded
     | ProfileSaved
+    | SearchStarted
+    | TrialStarted
+    | TrialEnded
+    | TrialAbandoned
+    | SearchProgressed
+    | SearchPaused
+    | SearchResumed
+    | SearchStopped
+    | SearchEnded
     | SessionEnded
 )
 
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 def encode(event: AnyEvent) -> bytes:

@@ -12,10 +12,14 @@ import msgspec
 
 from belljar_tui.core.check import parse_check
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Health, Mode, Seal, Wanted
+from belljar_tui.core.search import Conclusion, Found
+from belljar_tui.core.search_view import SearchView
 from belljar_tui.core.state import DependencyView, State
-from belljar_tui.errors import BadCheck, BadDependencyId
+from belljar_tui.core.trial import Recovery as RecoveryKind
+from belljar_tui.core.trial import TrialVerdict
+from belljar_tui.errors import BadCheck, BadDependencyId, NothingToSave
 
-VERSION = 1
+VERSION = 2
 """The profile's format."""
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -54,7 +58,9 @@ class Recovery(Part, frozen=True, kw_only=True, omit_defaults=False):
     kind: Literal["cold", "steady"] = "cold"
     """`cold`: from a fresh start; `steady`: cut while running."""
     deadline_s: Seconds = 60.0
-    """Seconds within which the service must be healthy."""
+    """Seconds from the start within which the service must be healthy; for `steady` with everything still open."""
+    soak_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Seconds it must stay healthy (`steady`: once cut); 0: a few rounds of checks."""
 
 
 class Healthy(Part, frozen=True, kw_only=True, omit_defaults=False):
@@ -73,18 +79,33 @@ class DependencyEvidence(Part, frozen=True, kw_only=True):
     calls: Count = 0
     blocked: Count = 0
     """Blocked calls."""
+    endpoints: tuple[str, ...] = ()
+    """Where it was called: `tcp 10.77.1.10:5432`."""
     verdicts: dict[Mode, Verdict] = {}
 
 
 class Evidence(Part, frozen=True, kw_only=True):
-    """Where the profile comes from. For people: verifying reads none of it."""
+    """Where the profile comes from. For people; verifying only takes from it which dependencies are known."""
 
     date: str = ""
     """ISO 8601."""
     health: Health = Health.UNKNOWN
-    """The service's health when the profile was saved."""
+    """The service's health when the profile was saved, or with the working set alone where a search found it."""
     versions: dict[str, str] = {}
     trials: Count = 0
+    """Trials behind the working set; 0 where a person cut by hand."""
+    repeated: Count = 0
+    """How many of them repeated a failed one."""
+    is_minimal: bool = False
+    """Whether no member (pinned ones aside) can be taken away, as the trials showed."""
+    pinned: tuple[str, ...] = ()
+    """Members that were kept open by request: nothing was learned about them."""
+    cut_sets: tuple[tuple[str, ...], ...] = ()
+    """Dependencies whose loss together breaks the service; a set of one is a single point of failure."""
+    working_sets: tuple[tuple[str, ...], ...] = ()
+    """Other minimal working sets that were found."""
+    contradictions: Count = 0
+    """Trials in which more open dependencies were worse; the set rests on single steps then."""
     dependencies: tuple[DependencyEvidence, ...] = ()
     never_exercised: tuple[str, ...] = ()
     """Dependencies that are known and were never called: nothing was learned about them."""
@@ -94,7 +115,7 @@ class Profile(Part, frozen=True, kw_only=True, omit_defaults=False):
     """A contract between a person and CI. Field order is the file's order."""
 
     claim: str = ""
-    """The contract as a sentence, derived from the rest; `claim_of` says what holds now."""
+    """The contract as a sentence, written anew from the rest with every save."""
     belljar: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
     """The format's version."""
     name: Annotated[str, msgspec.Meta(min_length=1)]
@@ -107,7 +128,7 @@ class Profile(Part, frozen=True, kw_only=True, omit_defaults=False):
     recovery: Recovery = Recovery()
     healthy: Healthy = Healthy()
     allow: tuple[str, ...]
-    """The working set: ids of the dependencies left open. Name service is always open."""
+    """The working set: ids of the dependencies left open. Name service (`dns:`) is a member like any other."""
     sealed: Mode = Mode.REFUSE
     """How everything else fails."""
     evidence: Evidence = Evidence()
@@ -133,15 +154,23 @@ def profile_of(
     environment: Sequence[str] = (),
     healthy: Healthy | None = None,
 ) -> Profile:
-    """The profile that the session so far amounts to: what is open and was called may stay, all else is sealed.
+    """The profile that the session so far amounts to.
+
+    After a finished search that is the working set it found. Otherwise: what is open and was called may stay, all else
+    is sealed.
 
     Args:
+        deadline_s: where no search says otherwise.
         date: ISO 8601, when it is saved.
         version: BellJar's.
         healthy: how health was measured, where it is not the default; its checks are replaced by the session's.
+
+    Raises:
+        NothingToSave: the search ended without a working set.
     """
-    views = sorted(state.dependencies.values(), key=lambda view: view.id)
-    called = [view for view in views if _was_called(view)]
+    learned = _learned_by_hand(state, deadline_s)
+    if state.search is not None and state.search.found is not None:
+        learned = _learned_by_search(state, state.search, state.search.found, deadline_s)
     profile = Profile(
         belljar=VERSION,
         name=state.name or "service",
@@ -149,17 +178,11 @@ def profile_of(
         # A lab's command line names places on this machine; the lab itself brings its service anywhere.
         service=Service(command=() if lab else state.command, environment=tuple(sorted(environment))),
         forward=tuple(sorted(forward)),
-        recovery=Recovery(deadline_s=float(deadline_s)),
+        recovery=learned.recovery,
         healthy=msgspec.structs.replace(healthy or Healthy(), checks=state.checks),
-        allow=tuple(view.id for view in called if not view.is_cut and view.id != NAME_SERVICE),
-        sealed=state.seal_mode,
-        evidence=Evidence(
-            date=date,
-            health=state.health,
-            versions={"belljar": version},
-            dependencies=tuple(_evidence(view) for view in called),
-            never_exercised=tuple(view.id for view in views if not _was_called(view)),
-        ),
+        allow=tuple(sorted(learned.allow)),
+        sealed=learned.sealed,
+        evidence=msgspec.structs.replace(learned.evidence, date=date, versions={"belljar": version}),
     )
     return msgspec.structs.replace(profile, claim=claim_of(profile))
 
@@ -167,18 +190,24 @@ def profile_of(
 def wanted_of(profile: Profile) -> Wanted:
     """The wanted state that puts the profile to the test: vacuum, with only the working set open."""
     opens = frozenset(str(Dependency.parse(identity)) for identity in profile.allow)
-    return Wanted(seal=Seal.VACUUM, seal_mode=profile.sealed, opens=opens)
+    # the vacuum spares name service unless it is cut by itself
+    cuts = {} if NAME_SERVICE in opens else {NAME_SERVICE: profile.sealed}
+    return Wanted(seal=Seal.VACUUM, seal_mode=profile.sealed, cuts=cuts, opens=opens)
+
+
+def called_in(state: State) -> frozenset[str]:
+    """Ids of what the service called, name service included: open or cut, answered or not."""
+    called = {view.id for view in state.dependencies.values() if _was_called(view)}
+    return frozenset(called | {NAME_SERVICE} if state.names else called)
 
 
 def claim_of(profile: Profile) -> str:
     """The contract as a sentence: `checkout becomes healthy within 60 s of a cold start with only ...`."""
-    recovery = profile.recovery
-    within = f"{profile.name} becomes healthy within {recovery.deadline_s:g} s"
-    when = "of a cold start" if recovery.kind == "cold" else "while it keeps running"
     labels = _labels(profile.allow)
     if not labels:
-        return f"{within} {when} with nothing reachable, everything {_FAILED[profile.sealed]}"
-    return f"{within} {when} with only {_listed(labels)} reachable, everything else {_FAILED[profile.sealed]}"
+        return f"{_promise(profile)} with nothing reachable, everything {_FAILED[profile.sealed]}"
+    only = f"with only {_listed(labels)} reachable, everything else {_FAILED[profile.sealed]}"
+    return f"{_promise(profile)} {only}"
 
 
 def flaws(profile: Profile) -> Iterator[Flaw]:
@@ -213,13 +242,101 @@ _VERDICTS = {
 }
 
 
+_TRIAL_VERDICTS = {
+    TrialVerdict.BROKEN: Verdict.NEEDED,
+    TrialVerdict.HEALTHY: Verdict.TOLERATED,
+    TrialVerdict.INCONCLUSIVE: Verdict.INCONCLUSIVE,
+}
+
+
+class _Learned(msgspec.Struct, frozen=True):
+    """What a session says of the service, whoever did the cutting."""
+
+    recovery: Recovery
+    allow: frozenset[str]
+    sealed: Mode
+    evidence: Evidence
+
+
+def _learned_by_hand(state: State, deadline_s: float) -> _Learned:
+    called = called_in(state) | (state.dependencies.keys() & {NAME_SERVICE})
+    cut = {view.id for view in state.dependencies.values() if view.is_cut}
+    evidence = Evidence(
+        health=state.health,
+        dependencies=tuple(_evidence(one, state.dependencies.get(one)) for one in sorted(called)),
+        never_exercised=tuple(sorted(state.dependencies.keys() - called)),
+    )
+    return _Learned(Recovery(deadline_s=float(deadline_s)), called - cut, state.seal_mode, evidence)
+
+
+def _learned_by_search(state: State, search: SearchView, found: Found, deadline_s: float) -> _Learned:
+    if found.conclusion is not Conclusion.FOUND:
+        raise NothingToSave(_NO_SET[found.conclusion], found.detail)
+    allow = frozenset(found.minimal) | search.question.stay_open
+    known = called_in(state) | set(search.dependencies) | allow | found.modes.keys()
+    evidence = Evidence(
+        health=Health.HEALTHY,
+        trials=search.done,
+        repeated=search.repeated,
+        is_minimal=True,
+        pinned=tuple(sorted(search.question.stay_open - set(found.minimal))),
+        cut_sets=found.cut_sets,
+        working_sets=tuple(one for one in found.working_sets if one != found.minimal),
+        contradictions=len(found.conflicts),
+        dependencies=tuple(
+            _searched(_evidence(one, state.dependencies.get(one)), search.endpoints.get(one, ()), _verdicts(found, one))
+            for one in sorted(known - set(found.never_called))
+        ),
+        never_exercised=tuple(sorted(found.never_called)),
+    )
+    recovery = Recovery(
+        kind="steady" if search.recovery is RecoveryKind.STEADY else "cold",
+        deadline_s=float(search.deadline_s or deadline_s),
+        soak_s=float(search.soak_s),
+    )
+    return _Learned(recovery, allow, search.question.modes[0], evidence)
+
+
+_NO_SET = {
+    Conclusion.NEVER_HEALTHY: "There is no working set to save: the service was never healthy, even with all open.",
+    Conclusion.INCONCLUSIVE: "There is no working set to save: the search ended inconclusive.",
+}
+
+
 def _was_called(view: DependencyView) -> bool:
-    return bool(view.calls or view.endpoints or view.blocked)
+    return bool(view.calls or view.endpoints or view.blocked or view.callers)
 
 
-def _evidence(view: DependencyView) -> DependencyEvidence:
-    verdicts = {trying.mode: _VERDICTS[trying.health] for trying in view.tried}
-    return DependencyEvidence(id=view.id, calls=view.calls, blocked=view.blocked, verdicts=verdicts)
+def _searched(
+    by_hand: DependencyEvidence, endpoints: tuple[str, ...], verdicts: dict[Mode, Verdict]
+) -> DependencyEvidence:
+    """What the trials showed, and the session before them."""
+    both = tuple(sorted({*by_hand.endpoints, *endpoints}))
+    return msgspec.structs.replace(by_hand, endpoints=both, verdicts=verdicts)
+
+
+def _evidence(identity: str, view: DependencyView | None) -> DependencyEvidence:
+    if view is None:
+        return DependencyEvidence(id=identity)
+    return DependencyEvidence(
+        id=identity,
+        calls=view.calls,
+        blocked=view.blocked,
+        endpoints=tuple(sorted(view.endpoints)),
+        verdicts={trying.mode: _VERDICTS[trying.health] for trying in view.tried},
+    )
+
+
+def _verdicts(found: Found, identity: str) -> dict[Mode, Verdict]:
+    return {mode: _TRIAL_VERDICTS[verdict] for mode, verdict in found.modes.get(identity, {}).items()}
+
+
+def _promise(profile: Profile) -> str:
+    recovery = profile.recovery
+    if recovery.kind == "cold":
+        return f"{profile.name} becomes healthy within {recovery.deadline_s:g} s of a cold start"
+    soak = f" for {recovery.soak_s:g} s" if recovery.soak_s else ""
+    return f"{profile.name}, running and healthy, stays healthy{soak}"
 
 
 def _labels(allow: Sequence[str]) -> list[str]:
@@ -247,6 +364,7 @@ def _endless(profile: Profile) -> Iterator[Flaw]:
     healthy = profile.healthy
     numbers: list[tuple[tuple[str, str], float]] = [
         (("recovery", "deadline_s"), profile.recovery.deadline_s),
+        (("recovery", "soak_s"), profile.recovery.soak_s),
         (("healthy", "every_s"), healthy.every_s),
         (("healthy", "timeout_s"), healthy.timeout_s),
     ]

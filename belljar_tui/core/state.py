@@ -9,6 +9,7 @@ import msgspec
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Health, Mode, Protocol, Seal, Wanted
+from belljar_tui.core.search_view import SearchView, searched
 
 BLOCKED_KEPT = 500
 """Blocked-call lines kept in the state for the screen; the journal has them all."""
@@ -125,6 +126,8 @@ class State(msgspec.Struct, frozen=True):
     restored_at: float | None = None
     recovered_after_s: float | None = None
     """Seconds from the last restore to healthy; None while unhealthy or before any."""
+    search: SearchView | None = None
+    """The last search for the minimal working set."""
     ended: str = ""
     """Why the session ended; empty while it runs."""
 
@@ -396,6 +399,10 @@ def _profile_saved(state: State, event: ev.ProfileSaved) -> State:
     return _with(state, saved=(*state.saved, event.path))
 
 
+def _searched(state: State, event: ev.Event) -> State:
+    return _with(state, search=searched(state.search, event))
+
+
 def _session_ended(state: State, event: ev.SessionEnded) -> State:
     return _with(state, ended=event.reason)
 
@@ -421,6 +428,15 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.CommandRejected: _command_rejected,
     ev.NoteAdded: _note_added,
     ev.ProfileSaved: _profile_saved,
+    ev.SearchStarted: _searched,
+    ev.TrialStarted: _searched,
+    ev.TrialEnded: _searched,
+    ev.TrialAbandoned: _searched,
+    ev.SearchProgressed: _searched,
+    ev.SearchPaused: _searched,
+    ev.SearchResumed: _searched,
+    ev.SearchStopped: _searched,
+    ev.SearchEnded: _searched,
     ev.SessionEnded: _session_ended,
 }
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from belljar_tui import __version__
+from belljar_tui.core.model import Mode
 from belljar_tui.errors import BellJarError
+from belljar_tui.export import FORMATS
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.options import health_options, session_options
+from belljar_tui.headless.options import (
+    explorer_search_options,
+    health_options,
+    search_options,
+    service_options,
+    session_options,
+)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -25,6 +34,7 @@ def cli() -> None:
     \b
       belljar demo                                          explore the built-in lab
       belljar run --health http://localhost:8080/ready -- ./server --port 8080
+      belljar minimize --lab checkout                       find what it cannot do without
       belljar verify checkout.belljar.yaml                  prove a saved profile again, in CI
       belljar doctor                                        what this machine can do
     """
@@ -33,7 +43,8 @@ def cli() -> None:
 @cli.command()
 @click.argument("lab", default="checkout", type=click.Choice(["checkout"]))
 @session_options
-def demo(lab: str, headless: bool, seal: str, journal: str | None) -> None:
+@explorer_search_options
+def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[Mode, ...], jobs: int) -> None:
     """Explore a built-in LAB: a little world in namespaces of its own.
 
     Needs no root, no engine and no network. Move to auth.lab and press space: the row is cut, blocked calls come in,
@@ -41,28 +52,14 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None) -> None:
     """
     from belljar_tui.headless import run as running
 
-    sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal))
+    sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal, search=(modes, jobs)))
 
 
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
 @health_options
-@click.option(
-    "--forward",
-    multiple=True,
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
-    help="Lead this TCP port of the jar's loopback to the same port of the machine's loopback. It is a dependency "
-    "then: tcp://localhost:PORT. Repeat for several.",
-)
-@click.option(
-    "--env",
-    "settings",
-    multiple=True,
-    metavar="NAME[=VALUE]",
-    help="Set a variable for the service, which otherwise has your environment. Profiles name it, never its value.",
-)
-@click.option("--name", help="What to call the session (default: the program's name).")
+@service_options
 @session_options
+@explorer_search_options
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 def run(
     command: tuple[str, ...],
@@ -76,6 +73,8 @@ def run(
     headless: bool,
     seal: str,
     journal: str | None,
+    modes: tuple[Mode, ...],
+    jobs: int,
 ) -> None:
     """Run COMMAND in a sealed jar and explore it.
 
@@ -100,26 +99,77 @@ def run(
         seal=seal,
         headless=headless,
         journal=journal,
+        search=(modes, jobs),
     )
     sys.exit(code)
 
 
+@cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
+@health_options
+@service_options
+@search_options
+@click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
+def minimize(**options: Any) -> None:
+    """Find the minimal working set of COMMAND: what it cannot do without, proven by cutting.
+
+    Trial by trial the service is started in a sealed jar of its own, with some dependencies open and the rest cut,
+    until none can be taken away any more. Says which are single points of failure, and which stand in for each other.
+
+    \b
+      belljar minimize -o shop.belljar.yaml --health http://localhost:8080/ready -- ./server
+      belljar minimize --lab checkout --jobs 4
+      belljar minimize --lab checkout --modes refuse,blackhole   what breaks it if it hangs?
+      belljar minimize --trial-command ./try.sh --dependencies deps.txt
+
+    Exit codes: 0 found, 1 never healthy even with everything open, 2 usage, 4 the jar could not be made or sealed,
+    5 inconclusive, 130 interrupted (the verdicts so far are kept, and it says how to go on).
+    """
+    from belljar_tui.headless import minimize as minimizing
+
+    sys.exit(minimizing.minimize(**options))
+
+
 @cli.command()
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...", type=click.Path())
+@click.option("--strict", is_flag=True, help="Prove that each member of the working set is still needed, too.")
+@click.option("--junit", type=click.Path(), metavar="FILE", help="Write the results to FILE as JUnit XML.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Jars at once.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
-def verify(profiles: tuple[str, ...], as_json: bool) -> None:
+def verify(profiles: tuple[str, ...], strict: bool, junit: str | None, jobs: int, as_json: bool) -> None:
     """Prove saved profiles again: one sealed run each, no screen.
 
     Everything outside the profile's working set is cut from the first packet; the service must become healthy within
-    the deadline all the same.
+    the deadline all the same. A profile of kind steady is started open, and cut once it is healthy. With --strict there
+    is one more run for each member, with that member cut too: it must not get healthy. In GitHub Actions, what does not
+    hold is annotated in the profile, and the job's summary has a table.
 
     \b
-    Exit codes: 0 holds, 1 broken, 2 usage, 3 drifted (the service calls something the profile does not know),
-    4 the jar could not be made or sealed, 5 inconclusive, 130 interrupted. Of several, the worst.
+    Exit codes: 0 holds, 1 broken, 2 usage, 3 drifted (the service calls something the profile does not know, or with
+    --strict does without a member), 4 the jar could not be made or sealed, 5 inconclusive, 130 interrupted.
+    Of several, the worst.
     """
     from belljar_tui.headless import verify as verifying
 
-    sys.exit(verifying.verify(profiles, as_json=as_json))
+    sys.exit(verifying.verify(profiles, as_json=as_json, is_strict=strict, junit=junit, jobs=jobs))
+
+
+@cli.command()
+@click.argument("profile", metavar="PROFILE", type=click.Path())
+@click.option("--to", required=True, type=click.Choice(sorted(FORMATS)), help="The other tool's format.")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--resolve", is_flag=True, help="Look the members' names up now, instead of the recorded addresses.")
+def export(profile: str, to: str, output: str | None, resolve: bool) -> None:
+    """Say a saved PROFILE in the words of another tool.
+
+    What a format cannot say is told in the file's first lines and on stderr; nothing is left out in silence.
+
+    \b
+      belljar export checkout.belljar.yaml --to nft -o checkout.nft
+      belljar export checkout.belljar.yaml --to mermaid
+    """
+    from belljar_tui.headless import export as exporting
+
+    sys.exit(exporting.export(profile, to=to, output=output, resolve=resolve))
 
 
 @cli.command()
@@ -129,6 +179,36 @@ def doctor(as_json: bool) -> None:
     from belljar_tui.headless import doctor as examining
 
     sys.exit(examining.doctor(as_json=as_json))
+
+
+@cli.command()
+@click.argument("before", metavar="A", type=click.Path())
+@click.argument("after", metavar="B", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
+def diff(before: str, after: str, as_json: bool) -> None:
+    """Say in words what changed from profile A to profile B.
+
+    \b
+      belljar diff <(git show main:shop.belljar.yaml) shop.belljar.yaml
+
+    Exit codes: 0 the contract is the same (the evidence may differ), 1 it differs, 2 usage.
+    """
+    from belljar_tui.headless import diff as comparing
+
+    sys.exit(comparing.diff(before, after, as_json=as_json))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of profiles, for editors and other tools.
+
+    \b
+      belljar schema > belljar.schema.json
+    """
+    from belljar_tui.headless import printer
+    from belljar_tui.journal.profile_schema import SCHEMA_PATH
+
+    printer.line(SCHEMA_PATH.read_bytes().rstrip())
 
 
 @cli.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,13 +16,17 @@ from belljar_tui.core.events import SessionStarted
 from belljar_tui.core.model import Wanted
 from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
 from belljar_tui.core.state import State
-from belljar_tui.errors import BadProfile
+from belljar_tui.core.trial import Outcome
+from belljar_tui.errors import UsageError
 from belljar_tui.headless.options import require_command
 from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
-from belljar_tui.session import Session
+from belljar_tui.session import NewSearch, Session
+from belljar_tui.trials.jar_oracle import JarOracle
+from belljar_tui.trials.steady import SOAK_S, SteadyOracle
+from belljar_tui.trials.trial_jar import TrialJar
 from belljar_tui.wire.messages import Checks, Prepare
 
 
@@ -52,10 +56,8 @@ class Asked(msgspec.Struct, frozen=True):
     deadline_s: float = 60.0
 
 
-def require_lab(path: str, profile: Profile) -> None:
-    """Raises BadProfile when the profile's lab is none of ours."""
-    if profile.lab is not None and profile.lab not in LABS:
-        raise BadProfile(path, "lab", f"there is no lab {profile.lab!r}.", f"There are: {', '.join(LABS)}.")
+Searches = Callable[[Asked, Path], NewSearch]
+"""From what was asked for and the session's folder."""
 
 
 def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
@@ -95,8 +97,12 @@ def asked_for_profile(profile: Profile) -> Asked:
     )
 
 
-def open_session(asked: Asked) -> Opened:
-    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError."""
+def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
+    """Make the session's folder, journal and jar. Nothing runs yet. Raises BellJarError.
+
+    Args:
+        searches: makes what the session searches with, where it can.
+    """
     require_command(asked.command)
     started = datetime.now().astimezone()
     folder = locations.new_session(asked.name, started)
@@ -113,20 +119,57 @@ def open_session(asked: Asked) -> Opened:
         started=started.isoformat(timespec="seconds"),
         version=__version__,
     )
+    log.touch(mode=0o600)
     session = Session(
-        NamespaceJar(_prepare(asked, log), lab=asked.lab, clock_zero=zero),
+        NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
         opening,
         write=writer.write,
-        save=_saver(asked),
+        save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
+        new_search=searches(asked, folder) if searches is not None else None,
     )
     return Opened(session, journal, log, writer)
 
 
-def _prepare(asked: Asked, log: Path) -> Prepare:
+def jar_oracle(
+    asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = 0.0, recalled: Sequence[Outcome] = ()
+) -> JarOracle:
+    """Cold trials of what was asked for; `folder` (it exists) takes each trial's output. Raises BellJarError."""
+    return JarOracle(jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
+
+
+def steady_oracle(
+    asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = SOAK_S, recalled: Sequence[Outcome] = ()
+) -> SteadyOracle:
+    """Steady trials of what was asked for, likewise."""
+    health = asked.health
+    return SteadyOracle(
+        jar_maker(asked),
+        folder,
+        deadline_s=deadline_s,
+        soak_s=soak_s,
+        settle_s=health.timeout_s + health.every_s * (health.healthy_for + 1),
+        recalled=recalled,
+    )
+
+
+def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
+    """Makes jars whose service waits for its trial. Raises UsageError where no trial could be judged."""
+    require_command(asked.command)
+    if not asked.health.checks:
+        raise UsageError("A search needs to know when the service is healthy.", remedy="Give a check: --health URL")
+    prepare = msgspec.structs.replace(_prepare(asked, ""), wanted=Wanted(), is_waiting=True)
+
+    def make() -> TrialJar:
+        zero = time.monotonic()
+        return TrialJar(NamespaceJar(prepare, lab=asked.lab, clock_zero=zero, grace_s=0), zero)
+
+    return make
+
+
+def _prepare(asked: Asked, log_path: str) -> Prepare:
     lab = LABS[asked.lab] if asked.lab else None
-    log.touch(mode=0o600)
     return Prepare(
         service=asked.command,
         wanted=asked.wanted,
@@ -137,11 +180,11 @@ def _prepare(asked: Asked, log: Path) -> Prepare:
         group=os.getegid(),
         nameservers=lab.nameservers if lab else (),
         forwarded=asked.forward,
-        log_path=str(log),
+        log_path=log_path,
     )
 
 
-def _saver(asked: Asked) -> Callable[[State, Path], None]:
+def saver_of(asked: Asked) -> Callable[[State, Path], None]:
     timing = asked.health
 
     def save(state: State, path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from belljar_tui.core.check import parse_check
+from belljar_tui.core.model import Dependency, Mode
+from belljar_tui.core.trial import Recovery
 from belljar_tui.errors import BellJarError, UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -121,3 +123,163 @@ def require_command(command: Sequence[str]) -> None:
             f"{command[0]}: there is no such command.",
             remedy="Check the spelling and PATH; a program in this folder is written ./NAME",
         )
+
+
+def explorer_search_options(command: Command) -> Command:
+    """What `x` searches with."""
+    for option in (
+        click.option(
+            "--modes",
+            default="refuse,blackhole",
+            show_default=True,
+            type=Modes(),
+            help="Of the search (x): how cuts fail. The set is found in the first; the table shows all.",
+        ),
+        click.option(
+            "--jobs",
+            "-j",
+            default=1,
+            show_default=True,
+            type=click.IntRange(1, 64),
+            help="Of the search: trials side by side.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class DependencyId(click.ParamType[str]):
+    """tcp://orders-db:5432 and the like, checked while the command line is read."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(Dependency.parse(str(value)))
+        except BellJarError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Modes(click.ParamType[tuple[Mode, ...]]):
+    """refuse,blackhole"""
+
+    name = "modes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Mode, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        known = [str(mode) for mode in Mode]
+        for word in words:
+            if word not in known:
+                self.fail(f"{word!r} is not a mode. It can be: {', '.join(known)}.", param, ctx)
+        return tuple(dict.fromkeys(Mode(word) for word in words))
+
+
+def service_options(command: Command) -> Command:
+    """What the service is given."""
+    for option in (
+        click.option(
+            "--forward",
+            multiple=True,
+            type=click.IntRange(1, 65535),
+            metavar="PORT",
+            help="Lead this TCP port of the jar's loopback to the same port of the machine's loopback. It is a "
+            "dependency then: tcp://localhost:PORT. Repeat for several.",
+        ),
+        click.option(
+            "--env",
+            "settings",
+            multiple=True,
+            metavar="NAME[=VALUE]",
+            help="Set a variable for the service, which otherwise has your environment. Profiles name it, never its "
+            "value.",
+        ),
+        click.option("--name", help="What to call it (default: the program's name)."),
+    ):
+        command = option(command)
+    return command
+
+
+def search_options(command: Command) -> Command:
+    """How the minimal working set is searched for."""
+    for option in (
+        click.option("-o", "--output", type=click.Path(dir_okay=False), help="Save the answer as a profile."),
+        click.option("--lab", type=click.Choice(["checkout"]), help="Search in a built-in lab, instead of a COMMAND."),
+        click.option(
+            "--trial-command",
+            metavar="COMMAND",
+            help="Let this command play the jar. It gets the ids left open in BELLJAR_OPEN, one a line, and the others "
+            "in BELLJAR_CUT; exit code 0 means healthy, 1 broken, 125 inconclusive.",
+        ),
+        click.option(
+            "--dependencies",
+            type=click.Path(exists=True, dir_okay=False),
+            help="With --trial-command: a file with one id a line (# begins a comment).",
+        ),
+        click.option(
+            "--trial-limit",
+            default=600.0,
+            show_default=True,
+            type=Seconds(0.1),
+            help="With --trial-command: seconds one trial may take.",
+        ),
+        click.option(
+            "--recovery",
+            type=click.Choice([str(kind) for kind in Recovery]),
+            default="cold",
+            show_default=True,
+            help="cold: start the service afresh for each trial; steady: cut while it runs, then restore.",
+        ),
+        click.option(
+            "--modes",
+            default="refuse",
+            show_default=True,
+            type=Modes(),
+            help="How cuts fail, separated by commas. The set is found in the first; the table shows all.",
+        ),
+        click.option(
+            "--deadline",
+            "deadline_s",
+            type=Seconds(0.1),
+            help="Seconds within which the service must be healthy (default: five times what it takes with everything "
+            "open, at least 10).",
+        ),
+        click.option(
+            "--soak",
+            "soak_s",
+            type=Seconds(0),
+            help="Seconds that health must hold (default: two rounds of checks), or with steady, that a cut lasts "
+            "(default: 5).",
+        ),
+        click.option(
+            "--jobs", "-j", default=1, show_default=True, type=click.IntRange(1, 64), help="Trials side by side."
+        ),
+        click.option(
+            "--retries",
+            default=0,
+            show_default=True,
+            type=click.IntRange(0, 3),
+            help="Repeat a failure that a member rests on this many times before it is believed.",
+        ),
+        click.option("--open", "stay_open", multiple=True, type=DependencyId(), help="Never cut this one."),
+        click.option("--cut", "stay_cut", multiple=True, type=DependencyId(), help="Keep this one cut."),
+        click.option(
+            "--prefer",
+            multiple=True,
+            type=DependencyId(),
+            help="Where one of several will do, keep this one. Repeat, best first.",
+        ),
+        click.option("--all", "is_all", is_flag=True, help="Find every minimal working set and every cut set."),
+        click.option(
+            "--limit", default=64, show_default=True, type=click.IntRange(1), help="With --all: stop at this many sets."
+        ),
+        click.option("--direct", "is_direct", is_flag=True, help="Infer nothing: every claim is a trial of its own."),
+        click.option(
+            "--resume", type=click.Path(exists=True), help="Go on from the journal of a search that was interrupted."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines."),
+        click.option("--journal", type=click.Path(dir_okay=False), help="Where to write the journal."),
+    ):
+        command = option(command)
+    return command

@@ -10,12 +10,14 @@ from pathlib import Path
 import msgspec
 
 from belljar_tui import locations
-from belljar_tui.core.model import Seal, Wanted
+from belljar_tui.core.model import Mode, Seal, Wanted
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Asked, asked_for_lab, open_session
 from belljar_tui.headless.options import environment_of
+from belljar_tui.headless.searching import new_search_of
 from belljar_tui.headless.stream import stream
+from belljar_tui.session import NewSearch
 from belljar_tui.wire.messages import Checks
 
 
@@ -29,6 +31,7 @@ def run(
     seal: str,
     headless: bool,
     journal: str | None,
+    search: tuple[Sequence[Mode], int],
 ) -> int:
     """Seal a program of the user's. Returns the exit code. Raises BellJarError."""
     asked = Asked(
@@ -41,13 +44,13 @@ def run(
         forward=tuple(forward),
         journal=journal,
     )
-    return _show(_checked(asked, headless=headless), headless=headless)
+    return _show(_checked(asked, headless=headless), search, headless=headless)
 
 
-def demo(lab: str, *, seal: str, headless: bool, journal: str | None) -> int:
+def demo(lab: str, *, seal: str, headless: bool, journal: str | None, search: tuple[Sequence[Mode], int]) -> int:
     """Open a built-in lab. Returns the exit code. Raises BellJarError."""
     asked = msgspec.structs.replace(asked_for_lab(lab, Wanted(seal=Seal(seal))), journal=journal)
-    return _show(_checked(asked, headless=headless), headless=headless)
+    return _show(_checked(asked, headless=headless), search, headless=headless)
 
 
 def _checked(asked: Asked, *, headless: bool) -> Asked:
@@ -59,16 +62,19 @@ def _checked(asked: Asked, *, headless: bool) -> Asked:
     return asked
 
 
-def _show(asked: Asked, *, headless: bool) -> int:
+def _show(asked: Asked, search: tuple[Sequence[Mode], int], *, headless: bool) -> int:
+    def searches(of: Asked, folder: Path) -> NewSearch:
+        return new_search_of(of, folder, *search)
+
     if headless:
-        opened = open_session(asked)
+        opened = open_session(asked, searches)
         code = int(asyncio.run(stream(opened.session)))
     else:
         from belljar_tui.tui.app import ExplorerApp
         from belljar_tui.tui.keymap import read_keymap
 
         keymap = read_keymap(locations.keymap())  # before anything is made
-        opened = open_session(asked)
+        opened = open_session(asked, searches)
         path = locations.profile_of(opened.session.opening.name, Path())
         app = ExplorerApp(opened.session, str(path), keymap)
         app.run()

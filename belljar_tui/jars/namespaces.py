@@ -14,7 +14,7 @@ import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -85,12 +85,24 @@ class NamespaceJar:
         """Tell the agent the whole wanted state."""
         await self._send(msg.Want(wanted))
 
+    async def begin(self, wanted: Wanted, log_path: str = "", environment: Mapping[str, str] | None = None) -> None:
+        """Start the service of a waiting jar with `wanted` in force. Raises errors.AgentLost when the jar has ended."""
+        if self._running().returncode is not None:
+            raise self._lost(self._running().returncode or 0)
+        await self._send(msg.Begin(wanted, dict(environment or {}), log_path))
+
+    async def end_service(self) -> None:
+        """Ask for the end; `events` goes on to the last. `finish` waits for it, and sees that nothing is left."""
+        self._is_finishing = True
+        await self._send(msg.Finish(self._grace_s))
+
     async def finish(self) -> None:
         """End the service and the agent; leave nothing behind. Safe to call twice."""
-        self._is_finishing = True
         if self._process is not None and self._process.returncode is None:
-            await self._send(msg.Finish(self._grace_s))
+            if not self._is_finishing:
+                await self.end_service()
             await self._ended(self._process, self._grace_s + 2)
+        self._is_finishing = True
         await self._end_way_out()
         await asyncio.gather(*self._listening)
 
@@ -108,6 +120,16 @@ class NamespaceJar:
             self._has_way_out = False
             with contextlib.suppress(ProcessLookupError):
                 jar.kill()
+
+    async def kill(self) -> None:
+        """End all of it at once; leave nothing behind. Safe to call twice."""
+        self._is_finishing = True
+        for process in (self._process, self._pasta):
+            if process is not None and process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        await asyncio.gather(*self._listening)
 
     def _command(self) -> list[str]:
         for tool in ("unshare", "setpriv"):

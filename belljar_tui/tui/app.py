@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,8 @@ from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import KEYS, PLAIN_MOVES, name_of
 from belljar_tui.tui.messages import CutToggled, DependencySelected
 from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
+from belljar_tui.tui.search_keys import SEARCH_KEYS
+from belljar_tui.tui.search_screen import SearchScreen
 from belljar_tui.tui.themes import DARK, LIGHT, NAMED_DARK, NAMED_LIGHT
 
 _FRAME_S, _CLOCK_S = 0.04, 0.25
@@ -57,6 +60,7 @@ class ExplorerApp(App[None]):
         super().__init__()
         self.session = session
         self._profile_path = profile_path
+        self.search_screen = SearchScreen(session, profile_path)
         self._remapped = dict(keymap or {})
         self._mode = Mode.REFUSE
         self.return_code_wanted = 0
@@ -80,6 +84,7 @@ class ExplorerApp(App[None]):
             self.register_theme(theme)
         self.theme = DARK.name
         self.ansi_theme_dark, self.ansi_theme_light = NAMED_DARK, NAMED_LIGHT
+        self.install_screen(self.search_screen, "search")
         if self._remapped:
             self.set_keymap(self._remapped)
         self.query_one(GraphView).focus()
@@ -88,11 +93,14 @@ class ExplorerApp(App[None]):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         self.set_interval(_FRAME_S, self._frame)
         self.run_worker(self._explore(), exit_on_error=False)
+        if not self.is_headless:
+            gc.freeze()  # else each full collection walks over all that was imported: 60 ms, seen as a stutter
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key is a command in the palette too."""
-        for key in (key for key in KEYS if key.id not in PLAIN_MOVES):
-            yield SystemCommand(key.description, key.tooltip, self._runner(key.action))
+        keys = SEARCH_KEYS if isinstance(screen, SearchScreen) else KEYS
+        for key in (key for key in keys if key.id not in PLAIN_MOVES):
+            yield SystemCommand(key.description, key.tooltip, self._runner(key.action, screen))
         for theme in (DARK, LIGHT):
             yield SystemCommand(f"Theme {theme.name}", "Change the colours", lambda name=theme.name: self._paint(name))
 
@@ -113,6 +121,8 @@ class ExplorerApp(App[None]):
             self.notify(event.reason, title="Not done", severity="warning")
         elif isinstance(event, ev.ProfileSaved):
             self.notify(f"{event.path}\nProve it again: belljar verify {event.path}", title="Saved")
+        elif isinstance(event, ev.SearchStarted):
+            self._show_search()
         elif isinstance(event, ev.EventsLost) and event.source == "journal":
             self.notify("Its disk takes no more events. The session goes on.", title="The journal", severity="error")
         elif isinstance(event, _URGENT):
@@ -121,6 +131,9 @@ class ExplorerApp(App[None]):
     def _frame(self) -> None:
         """Repaint, if anything happened or a clock has moved on."""
         if not self.is_running or not self.screen_stack:
+            return
+        if self.search_screen in self.screen_stack:
+            self.search_screen.frame()
             return
         state, now = self.session.state, self.session.now()
         if not self._is_stale and now - self._painted_at < _CLOCK_S:
@@ -193,6 +206,17 @@ class ExplorerApp(App[None]):
     def action_redo(self) -> None:
         self._do(cmd.Redo())
 
+    def action_search(self) -> None:
+        """Begin a search, or look at the one there is; one that was left for work by hand goes on."""
+        search = self.session.state.search
+        if search is None:
+            self._do(cmd.Search())
+            return
+        self._show_search()
+        if self.search_screen.is_by_hand and search.is_paused:
+            self._do(cmd.ResumeSearch())
+        self.search_screen.is_by_hand = False
+
     def action_save(self) -> None:
         self._ask("Save what is open now as a profile:", self._profile_path, lambda path: self._do(cmd.Save(path)))
 
@@ -248,8 +272,13 @@ class ExplorerApp(App[None]):
         """A line from the person; nothing happens when it is left empty or with Escape."""
         self.push_screen(LinePrompt(question, value), lambda answer: then(answer) if answer else None)
 
-    def _runner(self, action: str) -> Callable[[], object]:
-        return lambda: self.run_worker(self.run_action(action), exit_on_error=False)
+    def _runner(self, action: str, screen: Screen[object]) -> Callable[[], object]:
+        on = screen if isinstance(screen, SearchScreen) else None
+        return lambda: self.run_worker(self.run_action(action, on), exit_on_error=False)
+
+    def _show_search(self) -> None:
+        if self.search_screen not in self.screen_stack:
+            self.push_screen(self.search_screen)
 
     def _narrow(self, text: str | None) -> None:
         if text is not None:

@@ -41,9 +41,10 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q", "dismiss", "Close")]
 
-    def __init__(self, keys: list[tuple[str, str]]) -> None:
+    def __init__(self, keys: list[tuple[str, str]], legend: str = "") -> None:
         super().__init__()
         self._keys = keys
+        self._legend = legend or _LEGEND
 
     def compose(self) -> ComposeResult:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -51,7 +52,7 @@ class HelpScreen(ModalScreen[None]):
             table.add_row(Text(key, style="bold"), what)
         with VerticalScroll(classes="dialog help"):
             yield Static(table)
-            yield Static(_LEGEND)
+            yield Static(self._legend)
 
 
 _LEGEND = """

@@ -10,9 +10,10 @@ KEYS = (
     Binding("space", "toggle_cut", "Cut", id="cut", tooltip="Cut the selected dependency, or restore it"),
     Binding("m", "next_mode", "Mode", id="mode", tooltip="How a cut fails: refuse or blackhole"),
     Binding("v", "vacuum", "Vacuum", id="vacuum", tooltip="Seal everything nobody has decided about, or open it again"),
-    Binding("r", "restore_all", "Restore all", id="restore_all", tooltip="Open everything"),
+    Binding("r", "restore_all", "Restore", id="restore_all", tooltip="Open everything"),
     Binding("u", "undo", "Undo", id="undo", tooltip="Take the last change back"),
     Binding("ctrl+r", "redo", "Redo", id="redo", tooltip="Make the undone change again", show=False),
+    Binding("x", "search", "Find", id="search", tooltip="Find the minimal working set, or see how far that is"),
     Binding("s", "save", "Save", id="save", tooltip="Save what is open now as a profile"),
     Binding("n", "note", "Note", id="note", tooltip="Write a note into the journal", show=False),
     Binding("slash", "filter", "Filter", id="filter", tooltip="Show only dependencies with this text in them"),
@@ -32,6 +33,7 @@ PLAIN_MOVES = ("up", "down", "page_up", "page_down", "first", "last", "quit_now"
 _NAMES = {
     "question_mark": "?", "slash": "/", "ctrl+c": "^c", "ctrl+r": "^r", "up": "↑", "down": "↓", "pageup": "PgUp",
     "pagedown": "PgDn", "home": "Home", "end": "End",
+    "left": "←", "right": "→", "ctrl+left": "^←", "ctrl+right": "^→", "delete": "Del",
 }  # fmt: skip
 
 

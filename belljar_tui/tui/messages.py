@@ -19,3 +19,7 @@ class CutToggled(Message):
     def __init__(self, dependency: str) -> None:
         super().__init__()
         self.dependency = dependency
+
+
+class TrialSelected(Message):
+    """A trial, or a row of the grid of trials, was chosen with keys or mouse, or a newer one came."""

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from belljar_tui.core.model import NAME_SERVICE, Health, Seal
 from belljar_tui.core.state import DependencyView, HealthSpan, State
-from belljar_tui.tui import words
+from belljar_tui.tui import search_words, words
 
 _WIDE = 100
 
@@ -21,13 +21,16 @@ class StatusLine(Static):
         left = Text(" BellJar  " if is_wide else " ", style="bold")
         left.append(f"{state.name} · {state.jar} · " if is_wide else f"{state.name} · ", style="")
         left.append(str(state.seal), style="bold yellow" if state.seal is Seal.VACUUM else "")
-        left.append("   " if is_wide else "  ")
+        search = search_words.brief(state.search)
+        gap = "  " if is_wide or not search else " "
+        left.append("   " if is_wide else gap)
         left.append(f"{words.HEALTH_GLYPHS[state.health]} {state.health}", style=words.HEALTH_STYLES[state.health])
-        left.append(f" {words.clock(now - state.health_since)}  ")
-        left.append(f"{state.open_count} open  ")
+        left.append(f" {words.clock(now - state.health_since)}{gap}")
+        left.append(f"{state.open_count} open{gap}")
         left.append(f"{state.cut_count} cut", style="yellow" if state.cut_count else "")
-        left.append(f"  blocked {state.blocked}", style="bold red" if state.blocked else "")
-        left.append(f"  lost {state.lost}", style="bold red" if state.lost else "dim")
+        left.append(f"{gap}blocked {state.blocked}", style="bold red" if state.blocked else "")
+        left.append(f"{gap}lost {state.lost}", style="bold red" if state.lost else "dim")
+        left.append(f"{gap}{search}" if search else "", style="bold cyan")
         if is_wide and (time_of_day := words.time_of_day(state.started, now)):
             left.append(f"{time_of_day:>{max(0, self.size.width - left.cell_len - 1)}}", style="dim")
         for warning in _warnings(state):

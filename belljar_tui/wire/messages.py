@@ -28,7 +28,7 @@ class Checks(msgspec.Struct, frozen=True):
 
 
 class Prepare(Message, frozen=True):
-    """First message: seal the jar with `wanted`, prove it, then start `service` if there is one."""
+    """First message: seal the jar with `wanted`, prove it, then start `service` where there is one."""
 
     service: tuple[str, ...]
     """Command line; empty for an attach, where the service already runs."""
@@ -51,6 +51,18 @@ class Prepare(Message, frozen=True):
     """Where the service's output goes; empty: nowhere."""
     clock_zero: float = 0.0
     """CLOCK_MONOTONIC at the session's start, seconds; `at` counts from here (one clock per machine)."""
+    is_waiting: bool = False
+    """Do not start the service before Begin: a jar made ahead of its trial."""
+
+
+class Begin(Message, frozen=True):
+    """Start the service of a waiting jar, with this wanted state in force from its first instruction."""
+
+    wanted: Wanted
+    environment: dict[str, str] = {}
+    """Beside what Prepare said."""
+    log_path: str = ""
+    """Where the service's output goes; empty: as Prepare said."""
 
 
 class Want(Message, frozen=True):
@@ -60,12 +72,12 @@ class Want(Message, frozen=True):
 
 
 class Finish(Message, frozen=True):
-    """End the service (SIGTERM, then SIGKILL after `grace_s`) and leave."""
+    """End the service (SIGTERM, then SIGKILL after `grace_s`; with 0 SIGKILL at once) and leave."""
 
     grace_s: float = 2.0
 
 
-AnyMessage = Prepare | Want | Finish
+AnyMessage = Prepare | Begin | Want | Finish
 
 _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 _encoder = msgspec.json.Encoder()

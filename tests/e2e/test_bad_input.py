@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from jarred import BELLJAR, headless
 
 PROFILE = """\
 claim: shop becomes healthy
-belljar: 1
+belljar: 2
 name: shop
 service: {command: [sh, -c, 'exit 3']}
 healthy: {checks: ['http://localhost:8080/ready']}
@@ -58,7 +59,7 @@ def test_a_mistake_on_the_command_line_is_explained(arguments: tuple[str, ...], 
     ("wrong", "words"),
     [
         (PROFILE.replace("allow: []", "alow: []"), "alow"),
-        (PROFILE.replace("belljar: 1", "belljar: 99"), "newer"),
+        (PROFILE.replace("belljar: 2", "belljar: 99"), "newer"),
         (PROFILE.replace("deadline_s: 5", "deadline_s: soon"), "deadline_s"),
         (PROFILE.replace("allow: []", "allow: [orders-db]"), "not a dependency id"),
         (PROFILE.replace("http://localhost:8080/ready", "localhost"), "not a health check"),
@@ -78,6 +79,28 @@ def test_a_bad_profile_is_explained_with_its_place(wrong: str, words: str, tmp_p
     assert str(profile) in done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_diff_answers_as_diff_does(tmp_path: Path) -> None:
+    one, same, other = tmp_path / "one.yaml", tmp_path / "same.yaml", tmp_path / "other.yaml"
+    one.write_text(PROFILE)
+    same.write_text(PROFILE + "evidence: {cut_sets: [['tcp://db:5432']]}\n")
+    other.write_text(PROFILE.replace("allow: []", "allow: ['tcp://db:5432']"))
+    done = belljar(tmp_path, "diff", str(one), str(same))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The contract is the same." in done.stdout
+    assert "+ tcp://db:5432 is a single point of failure now" in done.stdout
+    done = belljar(tmp_path, "diff", "--json", str(one), str(other))
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["same_contract"], [change["after"] for change in told["changes"]]) == (False, ["tcp://db:5432"])
+    assert belljar(tmp_path, "diff", str(one), str(tmp_path / "none.yaml")).returncode == 2
+
+
+def test_schema_prints_the_schema_of_profiles(tmp_path: Path) -> None:
+    done = belljar(tmp_path, "schema")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["title"] == "BellJar profile"
 
 
 @pytest.mark.kernel

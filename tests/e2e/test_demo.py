@@ -46,6 +46,7 @@ def test_every_dependency_of_the_lab_is_seen_and_named_and_attributed(tmp_path: 
         "udp://time.lab:123": 2,
         "udp://metrics.lab:8125": 2,
         "tcp://10.77.1.44:443": 3,
+        "dns:": 2,
     }
     with headless(tmp_path, "demo", "--headless") as demo:
         found: dict[str, int] = {}

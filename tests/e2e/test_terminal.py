@@ -68,6 +68,8 @@ def demo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
 
 
 def test_the_demo_as_the_readme_tells_it(demo: Terminal, tmp_path: Path) -> None:
+    demo.shows("name service dns")
+    demo.press("j")
     demo.shows("auth.lab tcp 9000")
     demo.press("Space")
     demo.shows("✂  auth.lab")
@@ -77,13 +79,13 @@ def test_the_demo_as_the_readme_tells_it(demo: Terminal, tmp_path: Path) -> None
     demo.press("Space")
     demo.shows("recovered in")
     demo.press("v")
-    demo.shows("0 open  10 cut")
+    demo.shows("1 open  10 cut")
     demo.press("u")
-    demo.shows("10 open  0 cut")
+    demo.shows("11 open  0 cut")
     demo.press("v")
-    demo.shows("0 open  10 cut")
+    demo.shows("1 open  10 cut")
     demo.press("r")
-    demo.shows("10 open  0 cut")
+    demo.shows("11 open  0 cut")
     demo.press("s")
     demo.shows("Save what is open now")
     profile = tmp_path / "demo.belljar.yaml"

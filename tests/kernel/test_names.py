@@ -65,7 +65,12 @@ class Jar:
         self.sockets = SocketTable()
         self.on_resolved: Callable[[str], None] = self.told.append
         self.server = NameServer(
-            [UPSTREAM], AGENT_MARK, lambda name, _, __: self.on_resolved(name), lambda: self.mode, self._on_blocked
+            [UPSTREAM],
+            AGENT_MARK,
+            lambda name, _, __: self.on_resolved(name),
+            lambda: self.mode,
+            lambda _, __: None,
+            self._on_blocked,
         )
 
     async def start(self) -> None:

@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from fake import OPENING, FakeAgent, beginning, is_sealed
+from fake import FakeAgent, is_sealed
+from stage import SIZES, Stage, staged, until
 from textual.pilot import Pilot
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Mode
-from belljar_tui.core.state import State
 from belljar_tui.errors import AgentLost
-from belljar_tui.session import Session
-from belljar_tui.tui.app import ExplorerApp
 from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
 from belljar_tui.tui.graph import GraphView
 
-SNAPSHOTS = Path(__file__).parent / "snapshots"
 AUTH = "tcp://auth.lab:9000"
-
-
-class Stage(ExplorerApp):
-    """The explorer with a clock that stands still, so that a screen is the same every time."""
-
-    def __init__(self, agent: FakeAgent, keymap: dict[str, str] | None = None) -> None:
-        self.agent = agent
-        self.journal: list[ev.AnyEvent] = []
-        self.saved: list[tuple[State, Path]] = []
-        session = Session(
-            agent, OPENING, write=self.journal.append, save=lambda state, path: self.saved.append((state, path))
-        )
-        super().__init__(session, "checkout.belljar.yaml", keymap)
-        session.now = lambda: max(session.state.at, 1.0)  # type: ignore[method-assign]
-
-    @property
-    def screen_text(self) -> str:
-        """The screen as plain text, trailing blanks left out."""
-        width, height = self.size
-        strips = self.screen._compositor.render_strips()[:height]
-        return "\n".join(strip.text[:width].rstrip() for strip in strips) + "\n"
-
-
-@asynccontextmanager
-async def staged(
-    size: tuple[int, int] = (120, 30), keymap: dict[str, str] | None = None
-) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
-    app = Stage(FakeAgent(beginning()), keymap)
-    async with app.run_test(size=size, notifications=True) as pilot:
-        await until(pilot, lambda: app.session.state.health_detail == "200 ready")
-        await pilot.press("home")
-        yield app, pilot
-        app._leave()
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
-    """Wait for something to come true; the screen gets its turn between."""
-    for _ in range(500):
-        if condition():
-            await pilot.pause()
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it did not come true in time")
 
 
 async def test_space_cuts_and_space_again_restores() -> None:
@@ -206,17 +158,13 @@ async def _hurt(app: Stage, pilot: Pilot[None]) -> None:
     await until(pilot, lambda: "503 auth" in app.screen_text)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 30), (200, 60)], ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
 @pytest.mark.parametrize("scene", [_calm, _hurt], ids=["calm", "hurt"])
 async def test_screens_look_as_they_did(size: tuple[int, int], scene: Scene) -> None:
-    path = SNAPSHOTS / f"{scene.__name__.strip('_')}-{size[0]}x{size[1]}.txt"
     async with staged(size) as (app, pilot):
         await scene(app, pilot)
         await pilot.pause(0.15)
-        if os.environ.get("BELLJAR_UPDATE_SNAPSHOTS"):
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(app.screen_text)
-        assert app.screen_text == path.read_text()
+        app.looks_like(scene.__name__.strip("_"))
 
 
 async def test_every_state_is_told_apart_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:

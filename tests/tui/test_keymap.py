@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_explorer import AUTH, staged, until
+from stage import staged, until
+from test_explorer import AUTH
 
 from belljar_tui.errors import BadKeymap
 from belljar_tui.tui.keymap import read_keymap
@@ -17,15 +18,15 @@ def test_no_file_remaps_nothing(tmp_path: Path) -> None:
 
 def test_a_key_a_list_of_keys_and_a_sign_are_read(tmp_path: Path) -> None:
     path = tmp_path / "keymap.yaml"
-    path.write_text("cut: x\nmode: [b, ctrl+b]\nfilter: f\nhelp: /\n")
-    assert read_keymap(path) == {"cut": "x", "mode": "b,ctrl+b", "filter": "f", "help": "slash"}
+    path.write_text("cut: y\nmode: [b, ctrl+b]\nfilter: f\nhelp: /\n")
+    assert read_keymap(path) == {"cut": "y", "mode": "b,ctrl+b", "filter": "f", "help": "slash"}
 
 
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
         ("# mine\nkut: x\n", 2, "kut is not the id of a key"),
-        ("cut: x\nmode: [\n", 3, "broken YAML"),
+        ("cut: y\nmode: [\n", 3, "broken YAML"),
         ("cut: {}\n", 1, "a key, or a list of keys, was expected"),
         ("mode: b\ncut: v\n", 2, "v would be the key of cut and of vacuum"),
         ("- cut\n", 1, "a mapping of ids to keys"),
@@ -41,8 +42,8 @@ def test_what_is_wrong_is_told_with_its_line(text: str, line: int, words: str, t
 
 
 async def test_a_remapped_key_cuts_and_the_help_says_so() -> None:
-    async with staged(keymap={"cut": "x"}) as (app, pilot):
-        await pilot.press("space", "x")
+    async with staged(keymap={"cut": "y"}) as (app, pilot):
+        await pilot.press("space", "y")
         await until(pilot, lambda: app.session.state.dependencies[AUTH].is_cut)
         await pilot.press("question_mark")
         await until(pilot, lambda: "Cut the selected dependency" in app.screen_text)

@@ -12,7 +12,7 @@ from msgspec import inspect
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Dependency, Mode, Protocol, Wanted
-from belljar_tui.core.profile import Profile, flaws
+from belljar_tui.core.profile import VERSION, Profile, flaws
 from belljar_tui.wire import messages as msg
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ _CHECKS = st.sampled_from(("http://localhost:8080/ready", "tcp://[::1]:5432", "e
 
 profiles: st.SearchStrategy[Profile] = values(
     Profile,
-    belljar=st.just(1),
+    belljar=st.just(VERSION),
     allow=st.lists(dependencies.map(str), max_size=4).map(tuple),
     checks=st.lists(_CHECKS, min_size=1, max_size=3).map(tuple),
     environment=st.lists(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), max_size=3).map(tuple),

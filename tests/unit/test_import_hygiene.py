@@ -25,7 +25,16 @@ def loaded_by(program: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["verify", "--help"], ["run", "--help"], ["demo", "--help"], ["doctor", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["verify", "--help"],
+        ["run", "--help"],
+        ["demo", "--help"],
+        ["doctor", "--help"],
+        ["schema", "--help"],
+        ["export", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = loaded_by(RUN.format(argv=["belljar", *arguments]))

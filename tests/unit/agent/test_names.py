@@ -64,6 +64,7 @@ class World:
         self.port = 0
         self.upstreams: list[_Upstream] = []
         self.told: list[tuple[str, list[str], str]] = []
+        self.sizes: list[int] = []
         self.blocked: list[tuple[Mode, tuple[str, int]]] = []
         self.has_blocked = asyncio.Event()
         self.mode: Mode | None = None
@@ -73,6 +74,9 @@ class World:
         if self.failure is not None:
             raise self.failure
         self.told.append((name, addresses, detail))
+
+    def on_query(self, size: int, _: tuple[str, int]) -> None:
+        self.sizes.append(size)
 
     def on_blocked(self, mode: Mode, peer: tuple[str, int]) -> None:
         self.blocked.append((mode, peer))
@@ -104,7 +108,7 @@ async def world(*answering: Answering) -> AsyncIterator[World]:
             opened.callback(transport.close)
             made.upstreams.append(upstream)
             addresses.append(transport.get_extra_info("sockname"))
-        server = NameServer(addresses, 0, made.on_resolved, lambda: made.mode, made.on_blocked)
+        server = NameServer(addresses, 0, made.on_resolved, lambda: made.mode, made.on_query, made.on_blocked)
         made.port = await server.start()
         opened.push_async_callback(server.stop)
         yield made

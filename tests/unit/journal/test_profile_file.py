@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from belljar_tui.core.profile import Profile, claim_of
+from belljar_tui.core.profile import VERSION, Profile, claim_of, wanted_of
 from belljar_tui.errors import BadProfile
-from belljar_tui.journal.profile_file import SCHEMA_PATH, profile_text, read_profile, schema_text, write_profile
+from belljar_tui.journal import profile_migrate
+from belljar_tui.journal.profile_file import profile_text, read_profile, write_profile
+from belljar_tui.journal.profile_schema import SCHEMA_PATH, profile_schema, schema_text
 from tests.unit.strategies import profiles
 
 GOOD = """\
-belljar: 1
+belljar: 2
 name: checkout
 service:
   command: [./server, --port, '8080']
@@ -28,7 +30,7 @@ healthy:
     - http://localhost:8080/ready
 allow:
   - tcp://orders-db:5432
-  - tcp://auth:9000
+  - tcp://auth:9000  # a comment is welcome
 sealed: refuse
 """
 
@@ -75,10 +77,10 @@ def test_the_file_opens_with_its_claim(tmp_path: Path) -> None:
         ("5432\nrec", "70000\nrec", 8, "forward[1]: expected a whole number <= 65535"),
         ("5432\nrec", "0\nrec", 8, "forward[1]: expected a whole number >= 1"),
         ("5432\nrec", "many\nrec", 8, "forward[1]: expected a whole number, got text"),
-        ("belljar: 1", "belljar: 2", 1, "newer BellJar; this one reads up to 1.\nUpgrade"),
-        ("belljar: 1", "belljar: one", 1, "'one' is not a format version"),
-        ("belljar: 1", "belljar: true", 1, "is not a format version"),
-        ("belljar: 1\n", "", 1, "the format's version, is missing.\nA profile says which format it has: belljar: 1"),
+        ("belljar: 2", "belljar: 3", 1, "newer BellJar; this one reads up to 2.\nUpgrade"),
+        ("belljar: 2", "belljar: one", 1, "'one' is not a format version"),
+        ("belljar: 2", "belljar: true", 1, "is not a format version"),
+        ("belljar: 2\n", "", 1, "the format's version, is missing.\nA profile says which format it has: belljar: 2"),
         ("name: checkout\n", "", 1, "the field name is missing"),
         ("name: checkout", "name: checkout\nname: other", 3, "the field 'name' is there twice"),
         ("name: checkout", "name: !!python/object x", 2, "has no meaning in a profile"),
@@ -151,3 +153,35 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 def test_the_shipped_schema_is_current() -> None:
     assert SCHEMA_PATH.read_text() == schema_text()
+
+
+OLD = Path(__file__).with_name("version_1.belljar.yaml")
+
+
+def test_a_profile_of_format_1_keeps_its_meaning_name_service_stays_open() -> None:
+    profile = read_profile(OLD)
+    assert profile.belljar == VERSION
+    assert profile.allow == ("tcp://orders-db:5432", "tcp://auth:9000", "dns:")
+    assert wanted_of(profile).cuts == {}
+
+
+def test_a_flaw_in_a_profile_of_format_1_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(OLD.read_text().replace("tcp://auth:9000", "auth"))
+    line = 1 + OLD.read_text().splitlines().index("  - tcp://auth:9000")
+    assert f"line {line}: 'auth' is not a dependency id" in str(complaint(path))
+    path.write_text(OLD.read_text().replace("allow:\n  - tcp://orders-db:5432\n  - tcp://auth:9000\n", "allow: 3\n"))
+    assert "allow: expected a list, got a whole number" in str(complaint(path))
+
+
+def test_a_member_of_format_1_is_not_added_twice() -> None:
+    assert profile_migrate.migrated({"belljar": 1, "allow": ["dns:"]}, 1) == {"belljar": VERSION, "allow": ["dns:"]}
+
+
+def test_there_is_a_step_from_every_old_format() -> None:
+    assert sorted(profile_migrate.STEPS) == list(range(1, VERSION))
+
+
+def test_the_schema_explains_fields_in_the_words_beside_them() -> None:
+    recovery = profile_schema()["$defs"]["Recovery"]["properties"]
+    assert recovery["kind"]["description"] == "`cold`: from a fresh start; `steady`: cut while running."

@@ -1,0 +1,1 @@
+"""Experiments: an oracle runs one trial, the runner runs a search on it."""

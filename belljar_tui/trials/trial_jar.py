@@ -1,0 +1,129 @@
+"""A jar made ahead of its trial, and the fold of what happens in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import Wanted
+from belljar_tui.core.state import State, apply
+from belljar_tui.errors import AgentLost, BellJarError, Unsealed
+
+
+class WaitingJar(Protocol):
+    """What a trial asks of a jar. `jars.namespaces.NamespaceJar` prepared with `is_waiting` is one."""
+
+    async def start(self) -> None:
+        """Make it, sealed; its service waits. Raises errors.JarError."""
+
+    def events(self) -> AsyncIterator[ev.AnyEvent]:
+        """Every event until the agent ends. Raises errors.AgentLost when it ends unasked."""
+
+    async def begin(self, wanted: Wanted, log_path: str, environment: Mapping[str, str]) -> None:
+        """Start the service with `wanted` in force. Raises errors.AgentLost when the jar has ended."""
+
+    async def want(self, wanted: Wanted) -> None:
+        """Tell the agent the whole wanted state."""
+
+    async def end_service(self) -> None:
+        """Ask for the end; events go on to the last."""
+
+    async def kill(self) -> None:
+        """End all of it at once; leave nothing behind. Safe to call twice."""
+
+
+class TrialJar:
+    """One jar, read in the background from its start to its end.
+
+    Args:
+        jar: not yet started.
+        clock_zero: CLOCK_MONOTONIC that its events count from, seconds.
+    """
+
+    def __init__(self, jar: WaitingJar, clock_zero: float) -> None:
+        self._jar = jar
+        self._clock_zero = clock_zero
+        self._reading: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
+        self.state = State()
+        self.at_change = State()
+        """The state when the seal was last changed: what is counted beyond it came after."""
+        self.changes = 0
+        """How often the seal was changed."""
+        self.lost_from: set[str] = set()
+        """Sources that something could not be observed of."""
+        self.lost: BellJarError | None = None
+        """Why the jar ended without being asked to."""
+        self.is_over = False
+        """Nothing more will happen."""
+
+    def now(self) -> float:
+        """Seconds on the clock of the jar's events."""
+        return time.monotonic() - self._clock_zero
+
+    async def start(self) -> None:
+        """Make the jar and wait until it is sealed and its service may start. Raises errors.JarError."""
+        await self._jar.start()
+        self._reading = asyncio.create_task(self._read())
+        while self.state.proof is None and not self.is_over:
+            await self.moved()
+        if self.lost is not None or self.state.proof is None:
+            raise self.lost or AgentLost("The jar ended before its seal was proven.")
+        if not self.state.proof.ok:
+            raise Unsealed("The jar's seal is not proven.", self.state.proof.detail)
+
+    async def begin(self, wanted: Wanted, log_path: str, environment: Mapping[str, str]) -> None:
+        """Start the service. Raises errors.AgentLost when the jar has ended."""
+        if self.lost is not None:
+            raise self.lost
+        await self._jar.begin(wanted, log_path, environment)
+
+    async def want(self, wanted: Wanted) -> None:
+        """Change the seal, and wait until it is in force (or the jar is over)."""
+        before = self.changes
+        await self._jar.want(wanted)
+        while self.changes == before and not self.is_over:
+            await self.moved()
+
+    async def moved(self, until: float | None = None) -> None:
+        """Wait for the next event, the jar's end, or the moment `until` on the jar's clock."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if until is None else max(0.0, until - self.now())):
+                await self._moved.wait()
+        self._moved.clear()
+
+    async def end_service(self, within_s: float) -> None:
+        """End the service and wait for its last counts."""
+        await self._jar.end_service()
+        until = self.now() + within_s
+        while self.state.exit_code is None and not self.is_over and self.now() < until:
+            await self.moved(until)
+
+    async def kill(self) -> None:
+        """End all of it at once; leave nothing behind. Safe to call twice."""
+        await self._jar.kill()
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+
+    async def _read(self) -> None:
+        try:
+            async for event in self._jar.events():
+                self._take(event)
+        except BellJarError as error:
+            self.lost = error
+        finally:
+            self.is_over = True
+            self._moved.set()
+
+    def _take(self, event: ev.AnyEvent) -> None:
+        self.state = apply(self.state, event)
+        if isinstance(event, ev.SealChanged):
+            self.at_change = self.state
+            self.changes += 1
+        elif isinstance(event, ev.EventsLost):
+            self.lost_from.add(event.source)
+        self._moved.set()
