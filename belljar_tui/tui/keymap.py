@@ -1,4 +1,4 @@
-"""Keys as a person wants them, from a small YAML file: `cut: x`, or `cut: [x, delete]`, each by a key's id."""
+"""Keys as a person wants them, from a small YAML file: `cut: c`, or `cut: [c, delete]`, each by a key's id."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_keymap(path: Path) -> dict[str, str]:
         raise BadKeymap(str(path), f"line {error.line}", f"{error.why}.", error.remedy) from error
     value = document.value if document.value is not None else {}
     if not isinstance(value, dict):
-        raise BadKeymap(str(path), "line 1", "a keymap is a mapping of ids to keys.", "Write it like  cut: x")
+        raise BadKeymap(str(path), "line 1", "a keymap is a mapping of ids to keys.", "Write it like  cut: c")
     keymap: dict[str, str] = {}
     for identity, keys in value.items():
         where = f"line {document.line_of((identity,), is_key=True)}"
@@ -48,7 +48,7 @@ def _listed(path: str, where: str, identity: str, keys: object) -> list[str]:
     listed = keys if isinstance(keys, list) else [keys]
     texts = [str(key) for key in listed if isinstance(key, str | int) and not isinstance(key, bool) and str(key)]
     if not texts or len(texts) != len(listed):
-        remedy = f"Write it like  {identity}: x  or  {identity}: [x, ctrl+x]; some letters want quotes: 'y', 'n'."
+        remedy = f"Write it like  {identity}: c  or  {identity}: [c, ctrl+x]; some letters want quotes: 'y', 'n'."
         raise BadKeymap(path, where, f"{identity}: a key, or a list of keys, was expected.", remedy)
     return texts
 
