@@ -9,12 +9,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from belljar_tui.core.deadline import Deadline
 from belljar_tui.core.model import Dependency, Health
 from belljar_tui.core.search import Wanted
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import JarError
 from belljar_tui.trials import evidence
-from belljar_tui.trials.deadline import Deadline
 from belljar_tui.trials.log import new_log
 from belljar_tui.trials.pool import JarPool
 from belljar_tui.trials.trial_jar import TrialJar

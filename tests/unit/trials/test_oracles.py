@@ -11,12 +11,12 @@ import pytest
 from fake_jars import FakeJar, Maker
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.deadline import Deadline
 from belljar_tui.core.model import Health, Mode, Seal, Wanted
 from belljar_tui.core.search import Phase
 from belljar_tui.core.search import Wanted as WantedTrial
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import BadDependencyId
-from belljar_tui.trials.deadline import Deadline
 from belljar_tui.trials.jar_oracle import JarOracle
 from belljar_tui.trials.oracle import Oracle
 from belljar_tui.trials.steady import SteadyOracle
