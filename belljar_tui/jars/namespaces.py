@@ -129,6 +129,9 @@ class NamespaceJar:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+        # `unshare` may die before its child has sworn to die with it: then the end of its input ends the child
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         await asyncio.gather(*self._listening)
 
     def _command(self) -> list[str]:

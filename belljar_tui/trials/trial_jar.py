@@ -61,6 +61,8 @@ class TrialJar:
         """Sources that something could not be observed of."""
         self.lost: BellJarError | None = None
         """Why the jar ended without being asked to."""
+        self._wanted: Wanted | None = None
+        """What the agent was told last."""
         self.is_over = False
         """Nothing more will happen."""
 
@@ -83,10 +85,14 @@ class TrialJar:
         """Start the service. Raises errors.AgentLost when the jar has ended."""
         if self.lost is not None:
             raise self.lost
+        self._wanted = wanted
         await self._jar.begin(wanted, log_path, environment)
 
     async def want(self, wanted: Wanted) -> None:
         """Change the seal, and wait until it is in force (or the jar is over). Raises errors.AgentLost."""
+        if wanted == self._wanted:
+            return  # nothing would change, and nothing be said
+        self._wanted = wanted
         before = self.changes
         await self._jar.want(wanted)
         until = self.now() + _ANSWER_S

@@ -330,7 +330,7 @@ async def test_a_search_cancelled_at_any_moment_leaves_no_process(
     await asyncio.wait([task], timeout=after_s)
     task.cancel()
     await asyncio.wait([task])
-    assert task.cancelled()
+    assert task.cancelled(), str(task.exception())
     assert not [process for process in marked(mark) if process.status() != psutil.STATUS_ZOMBIE]
 
 
