@@ -2,7 +2,7 @@
 
 Putting services in a row, each costs those needs of its best working set that do not stand before it. Exact: the
 cheapest row, found by A* over the sets of services that are up. What starts at no cost starts at once (it can only
-help), and two that need one another in any case cost one whatever comes first, which bounds the rest from below.
+help), and small circles that share no need cost one each whatever comes first, which bounds the rest from below.
 Approximate: the greedy row of Eades, Lin and Smyth (Information Processing Letters 47, 1993), without superfluous
 breaks where checking that is affordable.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import permutations
 
 import msgspec
 
@@ -83,32 +84,47 @@ class _Row:
         for index, masks in enumerate(self.sets):
             for mask in masks:
                 common[index] &= mask
-        self.mutual = [
-            sum(1 << other for other in range(len(component)) if common[index] >> other & common[other] >> index & 1)
-            for index in range(len(component))
-        ]
-        """Who needs whom in any case, both ways: each such pair costs one."""
+        self._circles = _packed(common)
 
     def absorb(self, up: int) -> int:
         """`up` and all that can start then."""
+        sets = self.sets
+        waiting = [index for index in range(len(sets)) if not up >> index & 1]
         while True:
-            before = up
-            for index, masks in enumerate(self.sets):
-                if not up >> index & 1 and any(not mask & ~up for mask in masks):
-                    up |= 1 << index
-            if up == before:
+            still = []
+            for index in waiting:
+                for mask in sets[index]:
+                    if not mask & ~up:
+                        up |= 1 << index
+                        break
+                else:
+                    still.append(index)
+            if len(still) == len(waiting):
                 return up
+            waiting = still
 
     def cheapest(self, index: int, up: int) -> tuple[int, int]:
         """(what it costs to start the service now, the set it uses)"""
-        return min(((mask & ~up).bit_count(), k) for k, mask in enumerate(self.sets[index]))
+        return min([((mask & ~up).bit_count(), k) for k, mask in enumerate(self.sets[index])])
 
     def bound(self, up: int) -> int:
-        """What the rest costs at least."""
-        rest = self.full & ~up
-        own = sum(1 for index, mask in enumerate(self.mutual) if rest >> index & mask >> index & 1)
-        both = sum((mask & rest).bit_count() for index, mask in enumerate(self.mutual) if rest >> index & 1)
-        return (both - own) // 2 + own
+        """What the rest costs at least: one for each circle that shares no need with another."""
+        return len([circle for circle in self._circles if not circle & up])
+
+
+def _packed(needs: Sequence[int]) -> list[int]:
+    """Circles of one, two and three services that share no need, each as its services' bits: as many as come first."""
+    left = list(needs)
+    count = len(needs)
+    circles = []
+    for size in (1, 2, 3):
+        for circle in permutations(range(count), size):
+            pairs = list(zip(circle, (*circle[1:], circle[0]), strict=True))
+            if circle[0] == min(circle) and all(left[one] >> need & 1 for one, need in pairs):
+                for one, need in pairs:
+                    left[one] &= ~(1 << need)
+                circles.append(sum(1 << one for one in circle))
+    return circles
 
 
 def _exact(sets: Sets, component: Sequence[int]) -> Feedback:
@@ -116,8 +132,12 @@ def _exact(sets: Sets, component: Sequence[int]) -> Feedback:
     start = row.absorb(0)
     costs = {start: 0}
     came: dict[int, tuple[int, int]] = {}
+    done: set[int] = set()
     heap = [(row.bound(start), -start.bit_count(), start)]
     while (up := heapq.heappop(heap)[2]) != row.full:
+        if up in done:
+            continue
+        done.add(up)
         for index in range(len(component)):
             if up >> index & 1:
                 continue
