@@ -6,7 +6,7 @@ the plan are roots: they must be there before the first wave.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -214,8 +214,3 @@ class _Plan:
             else:
                 needs.setdefault(match.service, []).append(identity)
         return tuple(Need(service, tuple(needs[service])) for service in sorted(needs)), tuple(roots)
-
-
-def ids_between(order: Order, pairs: Iterable[Pair]) -> Mapping[Pair, tuple[str, ...]]:
-    """The dependencies behind pairs of services."""
-    return {pair: order.dependencies_between(*pair) for pair in pairs}

@@ -88,11 +88,22 @@ def _each_once(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _entry(path: Path) -> Entry:
     profile = read_profile(path)
+    _require_shown(path, ("name",), [profile.name])
+    _require_shown(path, ("allow",), profile.allow)
+    _require_shown(path, ("evidence",), [one for other in profile.evidence.working_sets for one in other])
     try:
         return Entry(str(path), profile, source_of(profile))
     except BadDependencyId as error:
         line = line_in(path, ("evidence", "working_sets"))
         raise BadProfile(str(path), f"line {line}", f"evidence.working_sets: {error.what}", error.remedy) from error
+
+
+def _require_shown(path: Path, place: tuple[str, ...], texts: Iterable[str]) -> None:
+    """Names and ids go to terminals and into many files: there a control character would act, not show."""
+    for text in texts:
+        if not text.isprintable():
+            line = f"line {line_in(path, place)}"
+            raise BadProfile(str(path), line, f"{text!a} has a character that cannot be shown.", "Leave it out.")
 
 
 def _each_name_once(cold: Sequence[Entry], problems: list[BadProfile], notes: list[str]) -> Iterator[Entry]:

@@ -118,3 +118,13 @@ def test_a_baseline_may_be_written_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(json.dumps({"cycles": [["a", "b"], ["c"]]}))
     assert known_pairs(str(path)) == {("a", "b"), ("b", "a"), ("c", "c")}
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mred", "two\nlines", "\ud800"])
+def test_a_name_that_cannot_be_shown_is_a_problem(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.belljar.yaml"
+    path.write_text(profile_text(cold("good")).replace("name: good", f"name: {json.dumps(name)}"))
+    (problem,) = read_all([str(path)]).problems
+    assert "cannot be shown" in str(problem)
+    assert str(problem).isascii()
+    assert path.read_text().splitlines()[problem.line - 1].startswith("name:")
