@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -131,7 +132,7 @@ class OrderView(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _name_width(self) -> int:
         most = _NAME_NARROW if self.size.width < _NARROW else _NAME_MOST
-        return max(_NAME_LEAST, min(most, max(map(len, self._names))))
+        return max(_NAME_LEAST, min(most, max(map(cell_len, self._names))))
 
     def _segments(self, row: int) -> list[Segment]:
         base = self.rich_style
@@ -145,10 +146,11 @@ class OrderView(ScrollView, can_focus=True, inherit_bindings=False):
         name, is_selected = line.service, line.service == self.selected
         mark, mark_style = self._mark(name)
         style = base + Style.parse(mark_style)
-        text = fitted(name, self._name_width)
-        bare = text.rstrip()
+        bare = set_cell_size(name, min(cell_len(name), self._name_width))
+        if cell_len(name) > self._name_width:
+            bare = set_cell_size(name, self._name_width - 1) + "…"
         is_joined = any(lane.joins(row) for lane in self._drawing.lanes)
-        wire = " " + ("─" if is_joined else " ") * (self._name_width - len(bare) + 1)
+        wire = " " + ("─" if is_joined else " ") * (self._name_width - cell_len(bare) + 1)
         return [
             Segment(f"{'▶' if is_selected else self._relation(name)} ", base + Style(bold=True)),
             Segment(f"{mark} ", style),

@@ -147,3 +147,17 @@ async def test_thousands_of_services_can_be_walked_through() -> None:
         await until(pilot, lambda: "too many lines" in app.screen_text)
         assert app.view.selected == "s2998"
         assert "▶ ○ s2998" in app.screen_text
+
+
+async def test_wide_letters_and_long_names_keep_the_lines_where_they_are() -> None:
+    names = ["日本語", "a", "x" * 40]
+    order = order_of(Source(name, (tuple(f"tcp://{o}:1" for o in names[:i]),)) for i, name in enumerate(names))
+    async with staged(order=order, profiles={"none": COMPANY[0]}) as (app, _):
+        view = app.view
+        assert view._rows.keys() == set(names)
+        before = [
+            sum(s.cell_length for s in view._segments(row)[: 4 if line.service else 1])
+            for row, line in enumerate(view._lines)
+        ]
+        assert len(set(before)) == 1
+        assert "…" in app.screen_text
