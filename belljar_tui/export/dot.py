@@ -23,10 +23,10 @@ def export(contract: Contract) -> Exported:
 def _body(diagram: Diagram) -> Iterator[str]:
     yield "rankdir=LR"
     yield 'node [shape=box, fontname="sans-serif", style=rounded]'
-    yield f"service [label={_quoted(diagram.service)}, shape=oval]"
+    yield f"service [label={quoted(diagram.service)}, shape=oval]"
     for group in diagram.groups:
         yield f"subgraph cluster_{group.key} {{"
-        yield f'  label={_quoted(group.title)}; fontname="sans-serif"; style="rounded,dashed"'
+        yield f'  label={quoted(group.title)}; fontname="sans-serif"; style="rounded,dashed"'
         yield from (f"  {_node(node)}" for node in group.nodes)
         yield "}"
     yield from (_node(node) for node in diagram.loose)
@@ -35,10 +35,10 @@ def _body(diagram: Diagram) -> Iterator[str]:
 
 def _node(node: Node) -> str:
     border = ", peripheries=2, style=solid" if node.is_single else ""
-    return f"{node.key} [label={_quoted(shown(node.identity), node.mark)}{border}]"
+    return f"{node.key} [label={quoted(shown(node.identity), node.mark)}{border}]"
 
 
-def _quoted(*lines: str) -> str:
+def quoted(*lines: str) -> str:
     r"""A string of dot, one line of the label each. A lone backslash would begin an escape like \N."""
     escaped = (one_line(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines)
     return '"' + "\\n".join(escaped) + '"'

@@ -11,6 +11,7 @@ from belljar_tui import __version__
 from belljar_tui.core.model import Mode
 from belljar_tui.errors import BellJarError
 from belljar_tui.export import FORMATS
+from belljar_tui.export.order import ORDER_FORMATS
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.options import (
     explorer_search_options,
@@ -196,6 +197,38 @@ def diff(before: str, after: str, as_json: bool) -> None:
     from belljar_tui.headless import diff as comparing
 
     sys.exit(comparing.diff(before, after, as_json=as_json))
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PROFILE|FOLDER...", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
+@click.option("--to", type=click.Choice(sorted(ORDER_FORMATS)), help="A picture, or a runbook in Markdown.")
+@click.option("--explore", is_flag=True, help="Walk through it on the screen.")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--baseline", type=click.Path(), metavar="FILE", help="Allow the cycles of this earlier --json.")
+@click.option("--provides", multiple=True, metavar="SERVICE=ID", help="ID (or a host) is this service.")
+@click.option("--root", "roots", multiple=True, metavar="ID", help="ID (or a host) is none of them.")
+@click.option(
+    "--cycles", default=20, show_default=True, type=click.IntRange(1, 1000), help="List up to so many a knot."
+)
+@click.option("--keep-going", is_flag=True, help="Order what can be read; the exit code stays 2.")
+def order(paths: tuple[str, ...], **options: Any) -> None:
+    """Say in which order everything can start, from a cold PROFILE for each service.
+
+    A FOLDER stands for all *.belljar.yaml in it. A dependency is the service that its host, or the host's first label,
+    is the name of; --provides and --root say otherwise.
+
+    \b
+      belljar order profiles/
+      belljar order profiles/ --to runbook -o runbook.md
+      belljar order profiles/ --json -o baseline.json      then, in CI:
+      belljar order profiles/ --baseline baseline.json
+
+    Exit codes: 0 everything can start, 1 there is a cycle (with --baseline: a new one), 2 usage.
+    """
+    from belljar_tui.headless import order as ordering
+
+    sys.exit(ordering.order(paths, **options))
 
 
 @cli.command()
