@@ -128,10 +128,13 @@ class NamespaceJar:
             if process is not None and process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
-                await process.wait()
-        # `unshare` may die before its child has sworn to die with it: then the end of its input ends the child
+        # `unshare` may die before its child has sworn to die with it: then the end of its input ends the child. Before
+        # the wait: asyncio waits for a process until its output has ended, too.
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
+        for process in (self._process, self._pasta):
+            if process is not None:
+                await process.wait()
         await asyncio.gather(*self._listening)
 
     def _command(self) -> list[str]:
