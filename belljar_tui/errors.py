@@ -4,14 +4,21 @@
     ├── UsageError                    2   what was asked for makes no sense
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
-    │   └── BadProfile                2
+    │   ├── BadProfile                2   (its kin: BadKeymap)
+    │   └── CannotExport              2
     ├── BadJournal                    2
     ├── NothingToSave                 1   a search that ended without a working set
     ├── JarError                      4   the jar could not be made or sealed
     │   ├── MissingTool               4
     │   ├── NoUserNamespaces          4
+    │   ├── EngineError               4   Docker said no; `docker.errors` never gets further than this
+    │   │   ├── NoEngine              4   none runs, or this user may not speak to it
+    │   │   ├── OldEngine             4
+    │   │   ├── NoSuchImage           4
+    │   │   └── NoSuchNetwork         4
     │   └── Unsealed                  4
-    └── AgentLost                     4   the agent ended without being asked to
+    ├── AgentLost                     4   the agent ended without being asked to
+    └── TrialCommandFailed            5   an outside trial command gave no verdict at all
 
 Each says what happened (`what`), what it means or where (`why`), and what to do next (`remedy`).
 Exit codes of the design that are results, not errors (0 holds, 1 broken, 3 drifted, 5 inconclusive, 130
@@ -61,6 +68,17 @@ class BadProfile(UsageError):
 
     def __init__(self, path: str, where: str, why: str, remedy: str = "") -> None:
         super().__init__(f"{path}: {where}: {why}" if where else f"{path}: {why}", remedy=remedy)
+        number = where.removeprefix("line ")
+        self.line = int(number) if number.isdigit() else 1
+        """Where in the file; 1 when that is not known."""
+
+
+class CannotExport(UsageError):
+    pass
+
+
+class BadKeymap(BadProfile):
+    """Told in the same way."""
 
 
 class BadJournal(UsageError):
@@ -91,5 +109,39 @@ class Unsealed(JarError):
     pass
 
 
+class EngineError(JarError):
+    pass
+
+
+class NoEngine(EngineError):
+    pass
+
+
+class OldEngine(EngineError):
+    pass
+
+
+class NoSuchImage(EngineError):
+    pass
+
+
+class NoSuchNetwork(EngineError):
+    pass
+
+
 class AgentLost(JarError):
     pass
+
+
+class TrialCommandFailed(BellJarError):
+    """`code` is negative for a signal."""
+
+    exit_code = 5
+
+    def __init__(self, command: str, number: int, code: int, said: str, log: str) -> None:
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        super().__init__(
+            f"The trial command {command} {how} in trial {number}.",
+            f"Its last words: {said}" if said else "It said nothing.",
+            f"0 is healthy, 1 broken, 125 unknown; anything else ends the search. All it said: {log}",
+        )

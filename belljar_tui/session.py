@@ -31,6 +31,9 @@ class Session:
 
     `listen` yields every event after it has been journaled and folded. `do` never raises for a bad command: it
     becomes a CommandRejected event, and the session goes on.
+
+    Args:
+        write: keeps an event in the journal; False when it could not, and then the first loss is an event too.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Session:
         client: AgentClient,
         opening: ev.SessionStarted,
         *,
-        write: Callable[[ev.AnyEvent], None],
+        write: Callable[[ev.AnyEvent], bool | None],
         save: Saver,
         wanted: Wanted | None = None,
         clock_zero: float | None = None,
@@ -49,6 +52,7 @@ class Session:
         self.history = History(wanted or Wanted())
         self.opening = opening
         self._write = write
+        self._has_said_loss = False
         self._save = save
         self._clock_zero = time.monotonic() if clock_zero is None else clock_zero
         self.on_event: Callable[[ev.AnyEvent], None] | None = None
@@ -169,7 +173,10 @@ class Session:
         self._take(ev.ProfileSaved(at=self.now(), path=path))
 
     def _take(self, event: ev.AnyEvent) -> None:
-        self._write(event)
+        is_lost = self._write(event) is False
         self.state = apply(self.state, event)
         if self.on_event is not None:
             self.on_event(event)
+        if is_lost and not self._has_said_loss:
+            self._has_said_loss = True
+            self._take(ev.EventsLost(at=self.now(), source="journal", count=1))

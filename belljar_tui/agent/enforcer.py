@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.ruleset import Ruleset, Tally, Verdict
@@ -64,6 +64,11 @@ class Enforcer:
         self._directory.learn(name, addresses)
         named = {d for d in self._dependencies() if d.host == name}
         self._apply({e for d in named for e in self._directory.endpoints_of(d)}, seal_changes=False)
+
+    def hint(self, names: Sequence[str], addresses: Sequence[str]) -> None:
+        """The engine knows these addresses by these names, the likeliest first; elements follow the naming."""
+        if self._directory.hint(names, addresses):
+            self._apply(self._endpoints(), seal_changes=False)
 
     def mode_of(self, dependency: str) -> Mode | None:
         return self.wanted.mode_of(dependency)

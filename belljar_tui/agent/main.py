@@ -1,7 +1,8 @@
 """The agent: PID 1 of the jar. Messages come in on stdin, events go out on stdout, one JSON object a line.
 
 It starts the service only behind a proven seal (in a jar made ahead: and not before Begin), and when it ends, however
-it ends, the kernel ends the service with it.
+it ends, the kernel ends the service with it. In a container it makes no namespaces and starts nothing: it says when the
+service, a container of its own, may start, and is told that it did.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from belljar_tui.agent import mounts
+from belljar_tui.agent import contained, mounts
+from belljar_tui.agent.contained import Contained
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.flows import FlowLog
@@ -31,12 +33,13 @@ from belljar_tui.agent.proof import prove
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import AGENT_MARK, FOLLOWERS, LOG_GROUP, QUEUE, Ruleset
 from belljar_tui.agent.service import Identity, Spawner
+from belljar_tui.agent.service_log import ServiceLog
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Protocol
 from belljar_tui.wire import messages as msg
 
-_FLUSH_S = 0.05
+_FLUSH_S = 0.025
 _COUNT_S = 0.5
 _KILLED_S = 1.0
 """How long to wait for a killed service, so that its last counts are final."""
@@ -52,13 +55,15 @@ class Agent:
         self._writer = writer
         self._emit = writer.emit
         self._sockets = SocketTable()
-        self._processes = ProcessTable()
+        self._is_contained = prepare.place is msg.Place.CONTAINER
+        self._processes = ProcessTable(ignored=(os.getpid(),), is_check=self._is_check)
         self._directory = Directory()
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
+        self._has_begun = False
         self._ended: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._output = _opened(prepare.log_path)
+        self._log = ServiceLog(prepare.log_path)
 
     def now(self) -> float:
         """Seconds since the session started (one monotonic clock for the whole machine)."""
@@ -68,12 +73,13 @@ class Agent:
         """Seal, prove, then start the service unless it is to wait. Raises OSError when the kernel refuses."""
         prepare = self._prepare
         self._names = NameServer(
-            [_address_and_port(text) for text in prepare.nameservers],
+            [_address_and_port(text) for text in prepare.nameservers or self._own_nameservers()],
             AGENT_MARK,
             self._on_resolved,
             lambda: self._enforcer.mode_of(NAME_SERVICE),
             lambda size, peer: self._observer.on_query(size, peer),
             lambda mode, peer: self._observer.on_query_blocked(mode, peer),
+            self._meant_for,
         )
         port = await self._names.start()
         self._ruleset = Ruleset(Netfilter(), port, prepare.forwarded)
@@ -82,6 +88,7 @@ class Agent:
         self._observer = Observer(
             self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
         )
+        self._contained = Contained(self._enforcer, self._emit, self.now)
         proof = await prove(self._ruleset, self.now)
         self._watch_calls()
         if not prepare.is_waiting:
@@ -93,17 +100,24 @@ class Agent:
         self._spawner = Spawner(Identity(prepare.user, prepare.group), prepare.environment, prepare.directory)
         if prepare.is_waiting:
             self._emit(proof)  # only now: it tells that the jar is ready
-        else:
+        elif proof.ok or not self._is_contained:
             self._start_service()
 
     def take(self, message: msg.AnyMessage) -> None:
         """Carry out a message that came after Prepare. Raises OSError when a log cannot be opened."""
         match message:
             case msg.Want(wanted):
-                self._observer.count()  # so far the state before is to be thanked for
-                self._enforcer.want(wanted)
+                self._observer.change(lambda: self._enforcer.want(wanted))
             case msg.Begin():
                 self._begin(message)
+            case msg.ServiceBegan(command):
+                self._on_began(self._contained.find_service(), list(command))
+            case msg.ServiceEnded(code):
+                self._on_exit(code)
+            case msg.CheckAnswered():
+                self._contained.take_answer(message)
+            case msg.NeighboursKnown():
+                self._contained.take_neighbours(message)
             case _:
                 pass
 
@@ -118,10 +132,11 @@ class Agent:
 
     def _begin(self, begin: msg.Begin) -> None:
         """Start the service of a jar made ahead. A second time nothing happens."""
-        if not self._prepare.is_waiting or self._service is not None:
+        if not self._prepare.is_waiting or self._has_begun:
             return
+        self._has_begun = True
         if begin.log_path:
-            self._output = _opened(begin.log_path)
+            self._log = ServiceLog(begin.log_path)
         self._spawner.environment.update(begin.environment)
         self._enforcer.want(begin.wanted)
         self._start_service()
@@ -136,16 +151,43 @@ class Agent:
             self._emit(ev.AuditFailed(at=self.now(), detail="the jar has no way out: pasta gave it no route in time"))
 
     def _start_service(self) -> None:
-        """Start it where there is one, and with it all that watches."""
-        command, health = list(self._prepare.service), self._prepare.health
-        if command:
-            self._service, self._ended = self._spawner.start(command, self._output)
-            self._emit(ev.ServiceStarted(at=self.now(), pid=self._service, command=command))
+        """Start it where there is one; where it is a container of its own, say that it may start."""
+        command = list(self._prepare.service)
+        if self._is_contained:
+            self._emit(ev.ServiceAwaited(at=self.now()))
+        elif command:
+            self._service, self._ended = self._spawner.start(command, self._log.descriptor)
             self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
+            self._on_began(self._service, command)
+        else:
+            self._watch()
+
+    def _on_began(self, pid: int, command: list[str]) -> None:
+        """It runs: say so, and begin to watch."""
+        self._emit(ev.ServiceStarted(at=self.now(), pid=pid, command=command))
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._tasks:
+            return
+        health = self._prepare.health
         self._tasks = [asyncio.create_task(self._flush()), asyncio.create_task(self._count())]
         if health.checks:
-            loop = HealthLoop(health, AGENT_MARK, self._on_health, self._spawner.run_check)
+            loop = HealthLoop(health, AGENT_MARK, self._on_health, self._run_check)
             self._tasks.append(asyncio.create_task(loop.run()))
+
+    async def _run_check(self, command: str) -> tuple[int, str]:
+        """A check that is a command: ours to run, or the engine's."""
+        return await (self._contained if self._is_contained else self._spawner).run_check(command)
+
+    def _is_check(self, pid: int) -> bool:
+        return self._is_contained and self._contained.is_check(pid)
+
+    def _own_nameservers(self) -> tuple[str, ...]:
+        return contained.nameservers() if self._is_contained else ()
+
+    def _meant_for(self, peer: tuple[str, int], over_tcp: bool) -> tuple[str, int] | None:
+        return self._sockets.believed_target(Protocol.TCP if over_tcp else Protocol.UDP, peer)
 
     def _on_exit(self, code: int) -> None:
         self._observer.count(is_last=True)
@@ -188,6 +230,7 @@ class Agent:
         while True:
             await asyncio.sleep(_FLUSH_S)
             self._observer.flush()
+            self._log.trim()
 
     async def _count(self) -> None:
         rounds = 0
@@ -215,10 +258,6 @@ class Agent:
             self._emit(ev.ProcessGone(at=self.now(), pid=pid))
 
 
-def _opened(log_path: str) -> int:
-    return os.open(log_path or "/dev/null", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-
-
 def _address_and_port(text: str) -> tuple[str, int]:
     address, _, port = text.partition("#")
     return address, int(port or 53)
@@ -241,11 +280,13 @@ async def _serve() -> int:
     prepare = msg.decode(first)
     if not isinstance(prepare, msg.Prepare):
         raise SystemExit("the first message must be prepare")
+    prepare = msgspec.structs.replace(prepare, clock_zero=contained.clock_zero(prepare, time.monotonic()))
     writer = EventWriter(sys.stdout.fileno(), lambda: time.monotonic() - prepare.clock_zero)
-    mounts.mask_file_system(prepare.search)
-    raise_loopback()
-    mounts.open_low_ports()
-    mounts.freeze_settings()
+    if prepare.place is msg.Place.NATIVE:
+        mounts.mask_file_system(prepare.search)
+        raise_loopback()
+        mounts.open_low_ports()
+        mounts.freeze_settings()
     agent = Agent(prepare, writer)
     await agent.start()
     async for line in lines:

@@ -55,6 +55,7 @@ class NameServer:
         verdict: how name service is cut now; None when open.
         on_query: a query came, its size in bytes, and name service is open.
         on_blocked: a query met the cut, in this mode.
+        meant_for: the server that whoever sends from this peer believes to speak to (second: over TCP).
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class NameServer:
         verdict: Callable[[], Mode | None],
         on_query: Callable[[int, Peer], None],
         on_blocked: Callable[[Mode, Peer], None],
+        meant_for: Callable[[Peer, bool], Upstream | None] = lambda _peer, _over_tcp: None,
     ) -> None:
         self._upstreams = list(upstreams)
         self._mark = mark
@@ -72,6 +74,9 @@ class NameServer:
         self._verdict = verdict
         self._on_query = on_query
         self._on_blocked = on_blocked
+        self._meant_for = meant_for
+        self._asked_upstream: set[bytes] = set()
+        """Id and question of each of our own queries under way."""
         self._transports: list[asyncio.DatagramTransport] = []
         self._servers: list[asyncio.Server] = []
         self._asking: set[asyncio.Task[None]] = set()
@@ -104,6 +109,8 @@ class NameServer:
         """Answer `query` through `reply`, sooner or later or (blackhole) never. Returns what is under way."""
         if len(query) < _HEADER_BYTES or query[2] & _IS_ANSWER:
             return None
+        if _fingerprint(query) in self._asked_upstream:
+            return self._kept(asyncio.create_task(self._pass_on(query, peer, reply, over_tcp=over_tcp)))
         mode = self._verdict()
         if mode is not None:
             self._on_blocked(mode, peer)
@@ -136,14 +143,28 @@ class NameServer:
             raise
         reply(answer or _failure(query, _SERVFAIL))
 
+    async def _pass_on(self, query: bytes, peer: Peer, reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
+        """Our own question comes back: the engine's embedded resolver asks an outside server, from the jar's network,
+        and was redirected to us like anybody. Ask whom it meant; what it says is read when it comes to us as answer."""
+        server = self._meant_for(peer, over_tcp)
+        answer = None
+        if server is not None:
+            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+                async with asyncio.timeout(_TIMEOUT_S):
+                    answer = await (_ask_stream if over_tcp else _ask_datagram)(server, query, self._mark, _new_id())
+        reply(answer or _failure(query, _SERVFAIL))
+
     async def _ask(self, query: bytes, *, over_tcp: bool) -> tuple[bytes | None, str]:
         """The first good answer, else the last bad one, else None and why."""
         ask = _ask_stream if over_tcp else _ask_datagram
         kept, words = None, "no name server"
         for upstream in self._upstreams:
+            number = _new_id()
+            ours = _fingerprint(number + query[2:])
+            self._asked_upstream.add(ours)
             try:
                 async with asyncio.timeout(_TIMEOUT_S):
-                    answer = await ask(upstream, query, self._mark)
+                    answer = await ask(upstream, query, self._mark, number)
             except TimeoutError:
                 words = "timeout"
             except (OSError, asyncio.IncompleteReadError) as error:
@@ -152,6 +173,8 @@ class NameServer:
                 if answer[3] & 0x0F not in _ASK_THE_NEXT:
                     return answer, ""
                 kept = answer
+            finally:
+                self._asked_upstream.discard(ours)
         return kept, words
 
     def _read(self, asked: _Asked, answer: bytes) -> None:
@@ -204,12 +227,11 @@ class _Queries(asyncio.DatagramProtocol):
             self._server.take(data, addr[:2], lambda answer: transport.sendto(answer, addr), over_tcp=False)
 
 
-async def _ask_datagram(upstream: Upstream, query: bytes, mark: int) -> bytes:
-    """One query from a socket and with an id of its own; answers to anything else are passed over."""
+async def _ask_datagram(upstream: Upstream, query: bytes, mark: int, number: bytes) -> bytes:
+    """One query from a socket and with an id of its own, `number`; answers to anything else are passed over."""
     loop = asyncio.get_running_loop()
     with _marked(upstream[0], socket.SOCK_DGRAM, mark) as asking:
         asking.connect(upstream)  # a datagram socket's connect never waits
-        number = secrets.token_bytes(2)
         asking.send(number + query[2:])
         while True:
             answer = await loop.sock_recv(asking, 65535)
@@ -217,18 +239,26 @@ async def _ask_datagram(upstream: Upstream, query: bytes, mark: int) -> bytes:
                 return query[:2] + answer[2:]
 
 
-async def _ask_stream(upstream: Upstream, query: bytes, mark: int) -> bytes:
+async def _ask_stream(upstream: Upstream, query: bytes, mark: int, number: bytes) -> bytes:
     """The same over TCP."""
     loop = asyncio.get_running_loop()
     with _marked(upstream[0], socket.SOCK_STREAM, mark) as asking:
         await loop.sock_connect(asking, upstream)
-        number = secrets.token_bytes(2)
         await loop.sock_sendall(asking, struct.pack(">H", len(query)) + number + query[2:])
         while True:
             size = struct.unpack(">H", await _exactly(asking, 2))[0]
             answer = await _exactly(asking, size)
             if _answers(answer, number):
                 return query[:2] + answer[2:]
+
+
+def _new_id() -> bytes:
+    return secrets.token_bytes(2)
+
+
+def _fingerprint(query: bytes) -> bytes:
+    """What is the same in a query that somebody passes on: its id and question."""
+    return query[:2] + _question_bytes(query).lower()
 
 
 def _answers(answer: bytes, number: bytes) -> bool:

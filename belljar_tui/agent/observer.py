@@ -14,12 +14,16 @@ from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.names import Peer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import ProcessTable
-from belljar_tui.agent.ruleset import Count
+from belljar_tui.agent.ruleset import Count, Counts, Tally
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol
 
 _NAMES = Dependency.parse(NAME_SERVICE)
+_NO_MORE = Count(1 << 63)
+"""More packets than will ever be."""
+_RESOLVER = "127.0.0.53"
+"""Whom a service of a native jar believes to ask; in a container it is whoever the engine wrote down."""
 _QUERIES_NAMED = 8
 """Open queries whose caller is looked for: services ask often, and are few."""
 
@@ -60,6 +64,8 @@ class Observer:
         """Blocked calls as the kernel had them one round ago. What is unsaid of *those* by now was never held; of
         the newest, some may still be waiting in the queue."""
         self._last_mode: dict[Dependency, Mode] = {}
+        self._silent: dict[Dependency, Counts] = {}
+        """Of what is cut so that it hangs, what had been counted when the cut was first seen."""
         self._said: dict[Dependency, ev.TrafficCounted] = {}
         self._queries = Count()
         """Queries that came while name service was open."""
@@ -114,16 +120,50 @@ class Observer:
 
         `is_last`: nothing waits in the queue any more, so the newest count is final.
         """
-        self.flush()
-        self._say_traffic(_NAMES, self._queries.packets, self._queries.packets, self._queries.bytes)
-        for dependency, tally in self._enforcer.tallies().items():
-            opened, cut = tally.is_open, tally.is_cut
-            calls = opened.calls.packets + self._met_seal[dependency, False]
-            self._say_traffic(dependency, calls, opened.packets.packets, opened.packets.bytes)
-            blocked = cut.calls.packets + self._met_seal[dependency, True]
+        for dependency, cut in self._read().items():
+            blocked = cut.calls.packets
             final = blocked if is_last else self._counted.get(dependency, 0)
             self._counted[dependency] = blocked
             self._say_unnamed(dependency, final - self._blocked_said[dependency])
+
+    def change(self, apply: Callable[[], None]) -> None:
+        """Do what changes the wanted state: what is counted before is said before, and what comes after has a start.
+
+        No round of its own: calls may wait in the queue, and they are not to be called unnamed for that.
+        """
+        self._read()
+        apply()
+        for dependency, tally in self._enforcer.tallies().items():
+            self._say_silent(dependency, self._met(dependency, tally))
+
+    def _read(self) -> dict[Dependency, Counts]:
+        """Say the traffic of what is open; what met a cut, by dependency."""
+        self.flush()
+        self._say_traffic(_NAMES, self._queries.packets, self._queries.packets, self._queries.bytes)
+        met: dict[Dependency, Counts] = {}
+        for dependency, tally in self._enforcer.tallies().items():
+            opened = tally.is_open
+            calls = opened.calls.packets + self._met_seal[dependency, False]
+            self._say_traffic(dependency, calls, opened.packets.packets, opened.packets.bytes)
+            met[dependency] = self._met(dependency, tally)
+            self._say_silent(dependency, met[dependency])
+        return met
+
+    def _met(self, dependency: Dependency, tally: Tally) -> Counts:
+        """Calls and packets that met a cut."""
+        return Counts(Count(tally.is_cut.calls.packets + self._met_seal[dependency, True]), tally.is_cut.packets)
+
+    def _say_silent(self, dependency: Dependency, cut: Counts) -> None:
+        """A flow from before the cut that sends into the void makes no new call; once a cut it is said as one."""
+        mode = self._enforcer.mode_of(str(dependency))
+        if mode is None or mode is Mode.REFUSE:  # refused flows are destroyed: whoever wants more must call
+            self._silent.pop(dependency, None)
+            return
+        before = self._silent.setdefault(dependency, cut)
+        if cut.packets.packets > before.packets.packets:
+            self._silent[dependency] = Counts(cut.calls, _NO_MORE)
+            if cut.calls == before.calls:
+                self._say_blocked(dependency, mode, NOBODY, 1)
 
     def _say_unnamed(self, dependency: Dependency, missing: int) -> None:
         """Blocked calls that the kernel counted and nobody held."""
@@ -177,7 +217,7 @@ class Observer:
         return self._named(owner.inode) if owner is not None else NOBODY
 
     def _asker(self, peer: Peer) -> Caller:
-        owner = self._sockets.find(Protocol.UDP, peer, ("127.0.0.53", 53))
+        owner = self._sockets.find(Protocol.UDP, peer, (_RESOLVER, 53)) or self._sockets.find_from(Protocol.UDP, peer)
         return self._named(owner.inode) if owner is not None else NOBODY
 
     def _named(self, inode: int) -> Caller:

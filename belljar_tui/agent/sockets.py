@@ -101,6 +101,15 @@ class SocketTable:
         found.sort(key=lambda each: each.is_unbound)
         return found[0].owner if found else None
 
+    def believed_target(self, protocol: Protocol, source: Address) -> Address | None:
+        """Whom a connected socket that sends from `source` believes to speak to, wherever its packets really go."""
+        states = _ALL_STATES & ~_LISTEN & ~_TIME_WAIT
+        for each in self._all(protocol, states, source[1]):
+            remote = each.remote(protocol)
+            if each.sends_from(source[0]) and remote.port:
+                return remote.address, remote.port
+        return None
+
     def listeners(self) -> set[tuple[Protocol, int]]:
         """Protocol and port of every listening TCP and unconnected UDP socket."""
         return {

@@ -56,6 +56,36 @@ class SealProven(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class ServiceAwaited(Event, frozen=True, kw_only=True):
+    """The wanted state is in force; a service that is a container of its own may be started now."""
+
+
+class NeighbourChanged(Event, frozen=True, kw_only=True):
+    """A container on the jar's networks was seen for the first time, or differs from what was last said of it."""
+
+    name: str
+    """What the service most likely calls it."""
+    names: list[str] = []
+    """Every name it answers to."""
+    addresses: list[str] = []
+    """On the jar's networks; of one that is down, the last known."""
+    is_up: bool = True
+
+
+class HoleFound(Event, frozen=True, kw_only=True):
+    """Something of the host's that is mounted into the service: a way around the seal."""
+
+    path: str
+    """As the service sees it."""
+    source: str
+    """As the host has it."""
+    kind: str
+    """`engine`: the engine's own socket; `socket`: another one, or a folder with some; `files`: files or a folder."""
+    is_writable: bool = False
+    remedy: str = ""
+    """How to close it."""
+
+
 class ServiceStarted(Event, frozen=True, kw_only=True):
     pid: int
     """As seen inside the jar."""
@@ -99,7 +129,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
 
 
 class CallBlocked(Event, frozen=True, kw_only=True):
-    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter."""
+    """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter. Where a cut
+    hangs, established flows that met it are one call more, if no new one did."""
 
     dependency: str
     mode: Mode
@@ -149,7 +180,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log` or `audit`."""
+    """`queue`, `log`, `output` or `journal`."""
     count: int
 
 
@@ -241,6 +272,9 @@ AnyEvent = (
     SessionStarted
     | AgentStarted
     | SealProven
+    | ServiceAwaited
+    | NeighbourChanged
+    | HoleFound
     | ServiceStarted
     | ServiceExited
     | ProcessSeen

@@ -118,8 +118,8 @@ def decisions(view: SearchView, universe: Ids) -> dict[str, Decision]:
     if view.found is not None and view.found.conclusion is Conclusion.FOUND:
         return {one: pins.get(one) or _final(view.found, one) for one in universe}
     needed, tolerated = _shown_alone(view, universe)
-    called = {one for o in view.outcomes for one in (o.called or frozenset()) | (o.blocked or frozenset())}
-    return {one: pins.get(one) or _so_far(one, needed, tolerated, called) for one in universe}
+    uncalled = universe - _called(view) if question.has_evidence else frozenset[str]()
+    return {one: pins.get(one) or _so_far(one, needed, tolerated, uncalled) for one in universe}
 
 
 def _final(found: Found, one: str) -> Decision:
@@ -134,8 +134,13 @@ def _final(found: Found, one: str) -> Decision:
     return Decision.TOLERATED if one in found.tolerated else Decision.DOUBTFUL
 
 
-def _so_far(one: str, needed: Ids, tolerated: Ids, called: set[str]) -> Decision:
-    if one in tolerated and one not in called:
+def _called(view: SearchView) -> Ids:
+    seen = [ids for outcome in view.outcomes for ids in (outcome.called, outcome.blocked) if ids]
+    return frozenset[str]().union(*seen)
+
+
+def _so_far(one: str, needed: Ids, tolerated: Ids, uncalled: Ids) -> Decision:
+    if one in tolerated and one in uncalled:
         return Decision.NEVER_CALLED
     if one in needed:
         return Decision.DOUBTFUL if one in tolerated else Decision.NEEDED

@@ -115,7 +115,7 @@ class Profile(Part, frozen=True, kw_only=True, omit_defaults=False):
     """A contract between a person and CI. Field order is the file's order."""
 
     claim: str = ""
-    """The contract as a sentence, derived from the rest; `claim_of` says what holds now."""
+    """The contract as a sentence, written anew from the rest with every save."""
     belljar: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
     """The format's version."""
     name: Annotated[str, msgspec.Meta(min_length=1)]

@@ -96,11 +96,12 @@ class SearchView(msgspec.Struct, frozen=True):
         return {identity: tuple(sorted(seen)) for identity, seen in sorted(found.items())}
 
     def time_left_s(self, now: float) -> float | None:
-        """Seconds still to go, from the pace so far; None before the first trial ended."""
-        timed = [view for view in self.trials.values() if view.outcome is not None and not view.is_recalled]
-        if not timed or self.ended_at is not None:
+        """Seconds still to go, from the pace up to the last verdict; None before the first trial ended."""
+        ends = [t.ended_at for t in self.trials.values() if t.outcome is not None and not t.is_recalled and t.ended_at]
+        if not ends or self.ended_at is not None:
             return None
-        return self.expected * (now - self.started_at) / len(timed)
+        pace_s = (max(ends) - self.started_at) / len(ends)
+        return max(0.0, self.expected * pace_s - (now - max(ends)))
 
 
 def searched(view: SearchView | None, event: ev.Event) -> SearchView | None:

@@ -85,6 +85,15 @@ class HealthSpan(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Neighbour(msgspec.Struct, frozen=True):
+    """A container on the jar's networks."""
+
+    name: str
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    is_up: bool = True
+
+
 class State(msgspec.Struct, frozen=True):
     """One moment of a session. Immutable; `apply` makes the next one."""
 
@@ -126,10 +135,19 @@ class State(msgspec.Struct, frozen=True):
     restored_at: float | None = None
     recovered_after_s: float | None = None
     """Seconds from the last restore to healthy; None while unhealthy or before any."""
+    neighbours: dict[str, Neighbour] = {}
+    """Containers on the jar's networks, by name."""
+    holes: tuple[ev.HoleFound, ...] = ()
+    """What of the host's is mounted into the service: ways around the seal."""
     search: SearchView | None = None
     """The last search for the minimal working set."""
     ended: str = ""
     """Why the session ended; empty while it runs."""
+
+    def is_down(self, view: DependencyView) -> bool:
+        """Whether the dependency's container is known and does not run: whatever the seal, nobody would answer."""
+        host = view.id.partition("://")[2].rpartition(":")[0].strip("[]")
+        return any(not each.is_up and host in (*each.names, *each.addresses) for each in self.neighbours.values())
 
     @property
     def open_count(self) -> int:
@@ -206,6 +224,19 @@ def _agent_started(state: State, event: ev.AgentStarted) -> State:
 
 def _seal_proven(state: State, event: ev.SealProven) -> State:
     return _with(state, proof=event)
+
+
+def _neighbour_changed(state: State, event: ev.NeighbourChanged) -> State:
+    neighbour = Neighbour(event.name, tuple(event.names), tuple(event.addresses), event.is_up)
+    return _with(state, neighbours={**state.neighbours, event.name: neighbour})
+
+
+def _hole_found(state: State, event: ev.HoleFound) -> State:
+    return _with(state, holes=(*state.holes, event))
+
+
+def _unchanged(state: State, _event: ev.Event) -> State:
+    return state
 
 
 def _service_started(state: State, event: ev.ServiceStarted) -> State:
@@ -298,8 +329,13 @@ def _cut_applied(state: State, event: ev.CutApplied) -> State:
         cut_by=event.by,
         cut_at=event.at,
         blocked_now=0,
-        tried=_tried(view, Trying(event.mode, Health.UNKNOWN)),
+        tried=_tried(view, Trying(event.mode, Health.UNKNOWN)) if _is_a_trial(view, event) else view.tried,
     )
+
+
+def _is_a_trial(view: DependencyView, event: ev.CutApplied) -> bool:
+    """Under a vacuum all are cut at once: that unsays nothing that a cut by itself has shown."""
+    return event.by == "user" or all(t.mode is not event.mode or t.health is Health.UNKNOWN for t in view.tried)
 
 
 def _tried(view: DependencyView, trying: Trying) -> tuple[Trying, ...]:
@@ -406,6 +442,9 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.SessionStarted: _session_started,
     ev.AgentStarted: _agent_started,
     ev.SealProven: _seal_proven,
+    ev.ServiceAwaited: _unchanged,
+    ev.NeighbourChanged: _neighbour_changed,
+    ev.HoleFound: _hole_found,
     ev.ServiceStarted: _service_started,
     ev.ServiceExited: _service_exited,
     ev.ProcessSeen: _process_seen,

@@ -10,7 +10,9 @@ import click
 from belljar_tui import __version__
 from belljar_tui.core.model import Mode
 from belljar_tui.errors import BellJarError
+from belljar_tui.export import FORMATS
 from belljar_tui.headless import diagnostics
+from belljar_tui.headless.container_options import ContainerAsked, container_options
 from belljar_tui.headless.options import (
     explorer_search_options,
     health_options,
@@ -57,9 +59,10 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
 @health_options
 @service_options
+@container_options
 @session_options
 @explorer_search_options
-@click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
+@click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 def run(
     command: tuple[str, ...],
     checks: tuple[str, ...],
@@ -74,6 +77,7 @@ def run(
     journal: str | None,
     modes: tuple[Mode, ...],
     jobs: int,
+    **container: Any,
 ) -> None:
     """Run COMMAND in a sealed jar and explore it.
 
@@ -84,6 +88,7 @@ def run(
       belljar run --health http://localhost:8080/ready -- ./server --port 8080
       belljar run --forward 5432 --forward 6379 --health tcp://localhost:8000 -- python app.py
       belljar run --seal vacuum --headless -- ./server      everything cut from its first packet
+      belljar run --image shop/checkout:1.4 --network backend -e DB_URL -p 8080:8080
     """
     from belljar_tui.headless import run as running
     from belljar_tui.wire.messages import Checks
@@ -99,6 +104,7 @@ def run(
         headless=headless,
         journal=journal,
         search=(modes, jobs),
+        container=ContainerAsked(**container),
     )
     sys.exit(code)
 
@@ -130,20 +136,45 @@ def minimize(**options: Any) -> None:
 
 @cli.command()
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...", type=click.Path())
+@click.option("--strict", is_flag=True, help="Prove that each member of the working set is still needed, too.")
+@click.option("--junit", type=click.Path(), metavar="FILE", help="Write the results to FILE as JUnit XML.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Jars at once.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
-def verify(profiles: tuple[str, ...], as_json: bool) -> None:
+def verify(profiles: tuple[str, ...], strict: bool, junit: str | None, jobs: int, as_json: bool) -> None:
     """Prove saved profiles again: one sealed run each, no screen.
 
     Everything outside the profile's working set is cut from the first packet; the service must become healthy within
-    the deadline all the same.
+    the deadline all the same. A profile of kind steady is started open, and cut once it is healthy. With --strict there
+    is one more run for each member, with that member cut too: it must not get healthy. In GitHub Actions, what does not
+    hold is annotated in the profile, and the job's summary has a table.
 
     \b
-    Exit codes: 0 holds, 1 broken, 2 usage, 3 drifted (the service calls something the profile does not know),
-    4 the jar could not be made or sealed, 5 inconclusive, 130 interrupted. Of several, the worst.
+    Exit codes: 0 holds, 1 broken, 2 usage, 3 drifted (the service calls something the profile does not know, or with
+    --strict does without a member), 4 the jar could not be made or sealed, 5 inconclusive, 130 interrupted.
+    Of several, the worst.
     """
     from belljar_tui.headless import verify as verifying
 
-    sys.exit(verifying.verify(profiles, as_json=as_json))
+    sys.exit(verifying.verify(profiles, as_json=as_json, is_strict=strict, junit=junit, jobs=jobs))
+
+
+@cli.command()
+@click.argument("profile", metavar="PROFILE", type=click.Path())
+@click.option("--to", required=True, type=click.Choice(sorted(FORMATS)), help="The other tool's format.")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--resolve", is_flag=True, help="Look the members' names up now, instead of the recorded addresses.")
+def export(profile: str, to: str, output: str | None, resolve: bool) -> None:
+    """Say a saved PROFILE in the words of another tool.
+
+    What a format cannot say is told in the file's first lines and on stderr; nothing is left out in silence.
+
+    \b
+      belljar export checkout.belljar.yaml --to nft -o checkout.nft
+      belljar export checkout.belljar.yaml --to mermaid
+    """
+    from belljar_tui.headless import export as exporting
+
+    sys.exit(exporting.export(profile, to=to, output=output, resolve=resolve))
 
 
 @cli.command()
@@ -156,6 +187,40 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("before", metavar="A", type=click.Path())
+@click.argument("after", metavar="B", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
+def diff(before: str, after: str, as_json: bool) -> None:
+    """Say in words what changed from profile A to profile B.
+
+    \b
+      belljar diff <(git show main:shop.belljar.yaml) shop.belljar.yaml
+
+    Exit codes: 0 the contract is the same (the evidence may differ), 1 it differs, 2 usage.
+    """
+    from belljar_tui.headless import diff as comparing
+
+    sys.exit(comparing.diff(before, after, as_json=as_json))
+
+
+@cli.command("agent-image")
+@click.option("--base", metavar="IMAGE", help="An image with this Python (default: the slim one of the same version).")
+def agent_image(base: str | None) -> None:
+    """Build the image that agents of containers run from.
+
+    `belljar run --image` builds it by itself when it is missing; here its base can be chosen. The base must be there
+    already, and have the Python that BellJar runs on; the rest comes from this installation, so no network is needed.
+
+    \b
+      belljar agent-image
+      belljar agent-image --base registry.lab/python:3.12
+    """
+    from belljar_tui.headless import engine as with_engine
+
+    sys.exit(with_engine.build_agent_image(base))
+
+
+@cli.command()
 def schema() -> None:
     """Print the JSON Schema of profiles, for editors and other tools.
 
@@ -163,7 +228,7 @@ def schema() -> None:
       belljar schema > belljar.schema.json
     """
     from belljar_tui.headless import printer
-    from belljar_tui.journal.profile_file import SCHEMA_PATH
+    from belljar_tui.journal.profile_schema import SCHEMA_PATH
 
     printer.line(SCHEMA_PATH.read_bytes().rstrip())
 

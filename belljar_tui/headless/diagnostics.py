@@ -7,9 +7,12 @@ import sys
 import tempfile
 import traceback
 from enum import IntEnum
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from belljar_tui.errors import BellJarError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Exit(IntEnum):
@@ -27,6 +30,13 @@ class Exit(IntEnum):
 def note(text: str) -> None:
     """Something a person may want to know beside the result."""
     print(text, file=sys.stderr, flush=True)
+
+
+def console() -> Console:
+    """Where progress is shown: stderr, so that stdout stays the result's."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
 
 
 def fail(error: BellJarError) -> NoReturn:

@@ -80,7 +80,7 @@ class Recorder:
     def __init__(self, journal: Path, opening: ev.SessionStarted, zero: float) -> None:
         self.path = journal
         self.state = State()
-        self._writer = JournalWriter(journal, diagnostics.note)
+        self.writer = JournalWriter(journal)
         self._zero = zero
         self.progress: SearchProgress | None = None
         self.take(opening)
@@ -90,7 +90,7 @@ class Recorder:
         return time.monotonic() - self._zero
 
     def take(self, event: ev.AnyEvent) -> None:
-        self._writer.write(event)
+        self.writer.write(event)
         self.state = apply(self.state, event)
         if self.progress is not None and self.state.search is not None:
             self.progress.show(self.state.search, event, self.now())
@@ -163,7 +163,7 @@ def _outside(line: MinimizeAsked) -> int:
     folder = locations.new_session(name, datetime.now().astimezone())
     recorder = _recorder(line, name, command, folder, "outside", Checks())
     recalled = _recalled(line, recorder.state, opening)
-    return _run(line, recorder, opening, CommandOracle(command, candidates, limit_s=line.trial_limit), recalled)
+    return _run(line, recorder, opening, CommandOracle(command, candidates, folder, limit_s=line.trial_limit), recalled)
 
 
 def _run(
@@ -179,6 +179,8 @@ def _run(
         _say_how_to_resume(recorder)
         raise
     view = recorder.state.search
+    if recorder.writer.lost:
+        diagnostics.note(f"belljar: the journal lacks {recorder.writer.lost} events: {recorder.writer.failure}")
     recorder.take(ev.SessionEnded(at=recorder.now(), reason="quit" if found else "interrupted"))
     if found is None or view is None:
         _say_how_to_resume(recorder)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,9 +18,11 @@ from belljar_tui.core.model import Wanted
 from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
-from belljar_tui.errors import BadProfile
+from belljar_tui.errors import UsageError
+from belljar_tui.headless import diagnostics
 from belljar_tui.headless.options import require_command
-from belljar_tui.jars.namespaces import NamespaceJar
+from belljar_tui.jars.namespaces import GRACE_S, NamespaceJar
+from belljar_tui.jars.plan import Plan
 from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
@@ -37,6 +40,7 @@ class Opened(msgspec.Struct):
     journal: Path
     log: Path
     """The service's own output."""
+    writer: JournalWriter
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -53,16 +57,17 @@ class Asked(msgspec.Struct, frozen=True):
     lab: str | None = None
     journal: str | None = None
     deadline_s: float = 60.0
+    plan: Plan | None = None
+    """The service's container, where it is one."""
+    digest: str = ""
+    """Of the container's image."""
 
+
+if TYPE_CHECKING:
+    from belljar_tui.jars.docker import DockerJar
 
 Searches = Callable[[Asked, Path], NewSearch]
 """From what was asked for and the session's folder."""
-
-
-def require_lab(path: str, profile: Profile) -> None:
-    """Raises BadProfile when the profile's lab is none of ours."""
-    if profile.lab is not None and profile.lab not in LABS:
-        raise BadProfile(path, "lab", f"there is no lab {profile.lab!r}.", f"There are: {', '.join(LABS)}.")
 
 
 def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
@@ -108,16 +113,18 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     Args:
         searches: makes what the session searches with, where it can.
     """
-    require_command(asked.command)
+    if asked.plan is None:
+        require_command(asked.command)
     started = datetime.now().astimezone()
     folder = locations.new_session(asked.name, started)
     journal = Path(asked.journal) if asked.journal else locations.journal_of(folder)
     log = locations.service_log_of(folder)
     zero = time.monotonic()
+    writer = JournalWriter(journal)
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
-        jar="lab" if asked.lab else "namespaces",
+        jar="docker" if asked.plan else "lab" if asked.lab else "namespaces",
         command=list(asked.command),
         checks=list(asked.health.checks),
         started=started.isoformat(timespec="seconds"),
@@ -125,22 +132,22 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     )
     log.touch(mode=0o600)
     session = Session(
-        NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
+        _jar(asked, str(log), zero),
         opening,
-        write=JournalWriter(journal).write,
+        write=writer.write,
         save=saver_of(asked),
         wanted=asked.wanted,
         clock_zero=zero,
         new_search=searches(asked, folder) if searches is not None else None,
     )
-    return Opened(session, journal, log)
+    return Opened(session, journal, log, writer)
 
 
 def jar_oracle(
     asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = 0.0, recalled: Sequence[Outcome] = ()
 ) -> JarOracle:
     """Cold trials of what was asked for; `folder` (it exists) takes each trial's output. Raises BellJarError."""
-    return JarOracle(_jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
+    return JarOracle(jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
 
 
 def steady_oracle(
@@ -149,7 +156,7 @@ def steady_oracle(
     """Steady trials of what was asked for, likewise."""
     health = asked.health
     return SteadyOracle(
-        _jar_maker(asked),
+        jar_maker(asked),
         folder,
         deadline_s=deadline_s,
         soak_s=soak_s,
@@ -158,16 +165,30 @@ def steady_oracle(
     )
 
 
-def _jar_maker(asked: Asked) -> Callable[[], TrialJar]:
-    """Makes jars whose service waits for its trial."""
-    require_command(asked.command)
-    prepare = msgspec.structs.replace(_prepare(asked, ""), wanted=Wanted(), is_waiting=True)
+def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
+    """Makes jars whose service waits for its trial. Raises UsageError where no trial could be judged."""
+    if asked.plan is None:
+        require_command(asked.command)
+    if not asked.health.checks:
+        raise UsageError("A search needs to know when the service is healthy.", remedy="Give a check: --health URL")
+    sealed = msgspec.structs.replace(asked, wanted=Wanted())
 
     def make() -> TrialJar:
         zero = time.monotonic()
-        return TrialJar(NamespaceJar(prepare, lab=asked.lab, clock_zero=zero, grace_s=0), zero)
+        return TrialJar(_jar(sealed, "", zero, is_waiting=True), zero)
 
     return make
+
+
+def _jar(asked: Asked, log_path: str, zero: float, *, is_waiting: bool = False) -> NamespaceJar | DockerJar:
+    """What was asked for, not yet started. A trial's jar waits, and ends its service without grace."""
+    prepare = msgspec.structs.replace(_prepare(asked, log_path), is_waiting=is_waiting)
+    grace_s = 0.0 if is_waiting else GRACE_S
+    if asked.plan is None:
+        return NamespaceJar(prepare, lab=asked.lab, clock_zero=zero, grace_s=grace_s)
+    from belljar_tui.jars.docker import DockerJar  # only then is the engine's SDK needed
+
+    return DockerJar(asked.plan, prepare, log_path=log_path, clock_zero=zero, grace_s=grace_s, say=diagnostics.note)
 
 
 def _prepare(asked: Asked, log_path: str) -> Prepare:

@@ -189,11 +189,12 @@ def service_options(command: Command) -> Command:
         ),
         click.option(
             "--env",
+            "-e",
             "settings",
             multiple=True,
             metavar="NAME[=VALUE]",
-            help="Set a variable for the service, which otherwise has your environment. Profiles name it, never its "
-            "value.",
+            help="Set a variable for the service, which otherwise has your environment (a container: its image's). "
+            "Profiles name it, never its value.",
         ),
         click.option("--name", help="What to call it (default: the program's name)."),
     ):

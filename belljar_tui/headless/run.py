@@ -13,10 +13,12 @@ from belljar_tui import locations
 from belljar_tui.core.model import Mode, Seal, Wanted
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.opening import Asked, Opened, asked_for_lab, open_session
-from belljar_tui.headless.options import environment_of
+from belljar_tui.headless.asking import asked_for
+from belljar_tui.headless.container_options import ContainerAsked
+from belljar_tui.headless.opening import Asked, asked_for_lab, open_session
 from belljar_tui.headless.searching import new_search_of
 from belljar_tui.headless.stream import stream
+from belljar_tui.session import NewSearch
 from belljar_tui.wire.messages import Checks
 
 
@@ -31,31 +33,26 @@ def run(
     headless: bool,
     journal: str | None,
     search: tuple[Sequence[Mode], int],
+    container: ContainerAsked,
 ) -> int:
-    """Seal a program of the user's. Returns the exit code. Raises BellJarError."""
-    asked = Asked(
-        name=name or Path(command[0]).name,
-        command=tuple(command),
+    """Seal a program of the user's, or a container. Returns the exit code. Raises BellJarError."""
+    asked = asked_for(
+        command,
+        container,
+        name=name,
         health=health,
+        forward=forward,
+        settings=settings,
         wanted=Wanted(seal=Seal(seal)),
-        environment=environment_of(settings),
-        added=tuple(setting.partition("=")[0] for setting in settings),
-        forward=tuple(forward),
         journal=journal,
     )
-    return _explore(asked, search, headless=headless)
+    return _show(_checked(asked, headless=headless), search, headless=headless)
 
 
 def demo(lab: str, *, seal: str, headless: bool, journal: str | None, search: tuple[Sequence[Mode], int]) -> int:
     """Open a built-in lab. Returns the exit code. Raises BellJarError."""
     asked = msgspec.structs.replace(asked_for_lab(lab, Wanted(seal=Seal(seal))), journal=journal)
-    return _explore(asked, search, headless=headless)
-
-
-def _explore(asked: Asked, search: tuple[Sequence[Mode], int], *, headless: bool) -> int:
-    modes, jobs = search
-    opened = open_session(_checked(asked, headless=headless), lambda of, folder: new_search_of(of, folder, modes, jobs))
-    return _show(opened, headless=headless)
+    return _show(_checked(asked, headless=headless), search, headless=headless)
 
 
 def _checked(asked: Asked, *, headless: bool) -> Asked:
@@ -67,15 +64,24 @@ def _checked(asked: Asked, *, headless: bool) -> Asked:
     return asked
 
 
-def _show(opened: Opened, *, headless: bool) -> int:
+def _show(asked: Asked, search: tuple[Sequence[Mode], int], *, headless: bool) -> int:
+    def searches(of: Asked, folder: Path) -> NewSearch:
+        return new_search_of(of, folder, *search)
+
     if headless:
+        opened = open_session(asked, searches)
         code = int(asyncio.run(stream(opened.session)))
     else:
         from belljar_tui.tui.app import ExplorerApp
+        from belljar_tui.tui.keymap import read_keymap
 
-        path = locations.profile_of(opened.session.opening.name, Path.cwd())
-        app = ExplorerApp(opened.session, str(path))
+        keymap = read_keymap(locations.keymap())  # before anything is made
+        opened = open_session(asked, searches)
+        path = locations.profile_of(opened.session.opening.name, Path())
+        app = ExplorerApp(opened.session, str(path), keymap)
         app.run()
         code = app.return_code or 0
     diagnostics.note(f"journal  {opened.journal}\noutput   {opened.log}")
+    if opened.writer.lost:
+        diagnostics.note(f"belljar: the journal lacks {opened.writer.lost} events: {opened.writer.failure}")
     return code

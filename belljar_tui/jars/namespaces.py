@@ -27,7 +27,7 @@ from belljar_tui.jars import resolver_file, uplink
 from belljar_tui.wire import messages as msg
 
 _LINE_BYTES = 16 << 20
-_GRACE_S = 2.0
+GRACE_S = 2.0
 _NAMESPACE_DEADLINE_S = 5.0
 _WORDS_KEPT = 20
 
@@ -43,7 +43,7 @@ class NamespaceJar:
     """
 
     def __init__(
-        self, prepare: msg.Prepare, *, lab: str | None = None, clock_zero: float, grace_s: float = _GRACE_S
+        self, prepare: msg.Prepare, *, lab: str | None = None, clock_zero: float, grace_s: float = GRACE_S
     ) -> None:
         self._prepare = msgspec.structs.replace(prepare, clock_zero=clock_zero)
         self._lab = lab
@@ -54,6 +54,7 @@ class NamespaceJar:
         """The last lines the jar's processes wrote to stderr."""
         self._listening: list[asyncio.Task[None]] = []
         self._is_finishing = False
+        self._has_way_out = True
 
     async def start(self) -> None:
         """Make the namespaces, the way out, and begin. Raises errors.JarError."""
@@ -76,6 +77,7 @@ class NamespaceJar:
             yield decode(line)
         code = await process.wait()
         if not self._is_finishing:
+            await self._end_way_out()
             await asyncio.gather(*self._listening)
             raise self._lost(code)
 
@@ -101,11 +103,23 @@ class NamespaceJar:
                 await self.end_service()
             await self._ended(self._process, self._grace_s + 2)
         self._is_finishing = True
+        await self._end_way_out()
+        await asyncio.gather(*self._listening)
+
+    async def _end_way_out(self) -> None:
         if self._pasta is not None and self._pasta.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._pasta.terminate()
             await self._ended(self._pasta, 1)
-        await asyncio.gather(*self._listening)
+
+    async def _fail_without(self, pasta: Process) -> None:
+        """Without its way out a jar's every call fails, and none of it says anything about the service: end the jar."""
+        await pasta.wait()
+        jar = self._running()
+        if not self._is_finishing and jar.returncode is None:
+            self._has_way_out = False
+            with contextlib.suppress(ProcessLookupError):
+                jar.kill()
 
     async def kill(self) -> None:
         """End all of it at once; leave nothing behind. Safe to call twice."""
@@ -142,6 +156,7 @@ class NamespaceJar:
             "setpriv", "--pdeathsig", "KILL", *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
         )
         self._listening.append(asyncio.create_task(self._listen_to(self._pasta)))
+        self._listening.append(asyncio.create_task(self._fail_without(self._pasta)))
         return msgspec.structs.replace(
             self._prepare,
             nameservers=servers,
@@ -198,12 +213,23 @@ class NamespaceJar:
         words = "\n".join(self._words)
         if "unshare" in words and "Operation not permitted" in words:
             return no_user_namespaces()
+        if not self._has_way_out:
+            return no_way_out(words)
         if code == 4:
             return JarError("The jar could not be sealed.", words, "belljar doctor says what this machine can do.")
         how = f"by signal {-code}" if code < 0 else f"with code {code}"
         return AgentLost(
             f"The jar's agent ended {how}; the service ended with it.", words, "The journal has everything up to then."
         )
+
+
+def no_way_out(words: str) -> JarError:
+    """Why pasta ended, from its own words."""
+    remedy = "belljar doctor says what this machine can do; the journal has everything up to then."
+    if "open tun" in words or "/dev/net/tun" in words:
+        remedy = "pasta must be able to open /dev/net/tun: sudo modprobe tun && sudo chmod 666 /dev/net/tun"
+    said = "\n".join(line for line in words.splitlines() if "syslog" not in line)
+    return JarError("The jar lost its way out: pasta ended, and the service with it.", said, remedy)
 
 
 def no_user_namespaces() -> NoUserNamespaces:

@@ -21,9 +21,6 @@ from belljar_tui.journal.yaml_text import BadYaml, Document, Place
 MAX_SIZE = 1_000_000
 """Bytes. A profile is a page of text; anything larger is some other file."""
 
-SCHEMA_PATH = Path(__file__).with_name("profile.schema.json")
-"""The JSON Schema, shipped for editors."""
-
 
 def read_profile(path: Path) -> Profile:
     """The profile at `path`, brought up to the present format.
@@ -45,6 +42,19 @@ def read_profile(path: Path) -> Profile:
     for flaw in flaws(profile):
         raise BadProfile(name, f"line {document.line_of(flaw.path)}", _sentence(flaw.why), flaw.remedy)
     return profile
+
+
+def line_in(path: Path, place: Place) -> int:
+    """The line of `place` in the file at `path`; a member of a list may be named by its value. 1: not known."""
+    try:
+        document = Document(_text(path))
+    except (BadYaml, BadProfile):
+        return 1
+    if len(place) == 2 and isinstance(place[1], str) and isinstance(document.value, dict):
+        values = document.value.get(str(place[0]))
+        if isinstance(values, list):
+            place = (place[0], values.index(place[1])) if place[1] in values else place[:1]
+    return document.line_of(place, is_key=True)
 
 
 def write_profile(path: Path, profile: Profile) -> None:
@@ -69,17 +79,6 @@ def profile_text(profile: Profile) -> str:
     built = {key: value for key, value in msgspec.to_builtins(profile).items() if value is not None}
     body = yaml.dump(built, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     return "\n".join([*comment, "# Prove it again: belljar verify FILE", "", body])
-
-
-def profile_schema() -> dict[str, Any]:
-    """The profile's JSON Schema, as shipped in SCHEMA_PATH."""
-    schema = msgspec.json.schema(Profile)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "BellJar profile", **schema}
-
-
-def schema_text() -> str:
-    """The text of SCHEMA_PATH."""
-    return msgspec.json.format(msgspec.json.encode(profile_schema()), indent=2).decode() + "\n"
 
 
 class _Dumper(yaml.SafeDumper):

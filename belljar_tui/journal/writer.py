@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,18 +28,17 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 class JournalWriter:
     """Writes every event with one system call, so that nothing written is lost to `kill -9` of this process.
 
-    A failing disk never stops the session: the first failure is told to `on_failure`, every unwritten event is
-    counted in `lost`, and once the disk takes lines again the gap stands in the journal as an EventsLost.
+    A failing disk never stops the session: the first failure stands in `failure`, every unwritten event is counted
+    in `lost`, and once the disk takes lines again the gap stands in the journal as an EventsLost.
     """
 
-    def __init__(self, path: Path, on_failure: Callable[[str], None] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         """Raises BadJournal when the file cannot be made, or is already there."""
         self.path = path
         self.lost = 0
         """Events that could not be written."""
         self.failure = ""
         """The first failure in the system's words; empty while all is well."""
-        self._on_failure = on_failure
         self._good_size = 0
         self._gap = 0
         self._is_torn = False
@@ -49,16 +47,17 @@ class JournalWriter:
         self._header = msgspec.json.encode(header) + b"\n"
         self._append(self._header)
 
-    def write(self, event: AnyEvent) -> None:
-        """Append one event. Never raises for the disk's sake."""
+    def write(self, event: AnyEvent) -> bool:
+        """Append one event; whether the disk took it. Never raises for the disk's sake."""
         line = encode(event) + b"\n"
         if self._gap:
             line = encode(EventsLost(at=event.at, source="journal", count=self._gap)) + b"\n" + line
         if self._append(line):
             self._gap = 0
-            return
+            return True
         self.lost += 1
         self._gap += 1
+        return False
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -105,11 +104,7 @@ class JournalWriter:
     def _fail(self, error: OSError) -> None:
         with contextlib.suppress(OSError):
             self._mend()
-        if self.failure:
-            return
-        self.failure = error.strerror or str(error)
-        if self._on_failure is not None:
-            self._on_failure(f"{self.path}: {self.failure}")
+        self.failure = self.failure or error.strerror or str(error)
 
 
 def _created(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a jar's fold amounts to as evidence of one trial. No I/O but the service's log."""
+"""What a jar's fold amounts to as evidence of one trial."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 
 from belljar_tui.core.model import Health
 from belljar_tui.core.state import DependencyView, State
+from belljar_tui.trials.log import last_line
 from belljar_tui.trials.trial_jar import TrialJar
 
-_TAIL_BYTES = 4096
-_WORDS = 200
 _NOTHING = DependencyView("")
 
 
@@ -50,17 +49,6 @@ def words(state: State, log: Path) -> str:
         return state.health_detail or "the service never answered its check"
     line = last_line(log)
     return f"the service ended with exit code {state.exit_code}" + (f": {line}" if line else "")
-
-
-def last_line(log: Path) -> str:
-    """The last line that says something; empty when there is none."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.strip()[:_WORDS] for line in reversed(lines) if line.strip()), "")
 
 
 def healthy_after_s(state: State) -> float | None:

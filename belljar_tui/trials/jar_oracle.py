@@ -15,6 +15,7 @@ from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import JarError
 from belljar_tui.trials import evidence
 from belljar_tui.trials.deadline import Deadline
+from belljar_tui.trials.log import new_log
 from belljar_tui.trials.pool import JarPool
 from belljar_tui.trials.trial_jar import TrialJar
 
@@ -83,8 +84,8 @@ class JarOracle:
         await self._pool.close()
 
     async def _in_a_jar(self, trial: Trial, number: int, job: int) -> Outcome:
+        log = new_log(self._folder, number)
         jar = await self._pool.take()
-        log = self._folder / f"trial-{number}.log"
         try:
             await jar.begin(trial.wanted, str(log), {JOB: str(job), NUMBER: str(number)})
             soak_s = self._soak_s if trial.open is not None else max(self._soak_s, BASELINE_SOAK_S)

@@ -32,6 +32,7 @@ class JarPool:
         self._ahead = ahead
         self._making = asyncio.Semaphore(_MADE_AT_ONCE)
         self._ready: deque[asyncio.Task[TrialJar]] = deque()
+        self._taken: set[TrialJar] = set()
         self._ending: dict[TrialJar, asyncio.Task[None]] = {}
         self._is_closed = False
         self._died: list[str] = []
@@ -55,6 +56,7 @@ class JarPool:
                 failure = error
                 continue
             if not jar.is_over:
+                self._taken.add(jar)
                 return jar
             self.give_back(jar)
             failure = jar.lost
@@ -68,12 +70,13 @@ class JarPool:
 
     def give_back(self, jar: TrialJar) -> None:
         """End a jar, in the background: nobody waits for it but `close`."""
+        self._taken.discard(jar)
         if jar not in self._ending:
             ending = self._ending[jar] = asyncio.create_task(jar.kill())
             ending.add_done_callback(lambda _: self._ending.pop(jar, None))
 
     async def close(self) -> None:
-        """End every jar that was not taken, and wait for those given back. Safe to call twice."""
+        """End every jar, taken or not, and wait for the last. Safe to call twice."""
         self._is_closed = True
         made = list(self._ready)
         self._ready.clear()
@@ -81,6 +84,8 @@ class JarPool:
             self._drop(task)
         await asyncio.gather(*made, return_exceptions=True)
         await asyncio.sleep(0)  # what `_drop` left to be done when they are done is done
+        for jar in list(self._taken):
+            self.give_back(jar)
         while self._ending:
             await asyncio.wait(list(self._ending.values()))
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.search import Found, Plan, Question, Wanted, expected, plan
 from belljar_tui.core.trial import Outcome, Trial
-from belljar_tui.errors import BellJarError
 from belljar_tui.trials.oracle import Oracle
 
 
@@ -53,14 +52,16 @@ class SearchRunner:
         except asyncio.CancelledError:
             self._stopped = self._stopped or "interrupted"
             raise
-        except BellJarError as error:
-            self._stopped = str(error)
+        except BaseException as error:
+            self._stopped = str(error) or type(error).__name__
             raise
         finally:
-            await self._abandon(list(self._running))
-            if self._stopped:
-                self._emit(ev.SearchStopped(at=self._now(), reason=self._stopped))
-            await self._oracle.close()
+            try:
+                await self._abandon(list(self._running))
+                if self._stopped:
+                    self._emit(ev.SearchStopped(at=self._now(), reason=self._stopped))
+            finally:
+                await self._oracle.close()
 
     def pause(self) -> None:
         """Start no further trial; those under way end."""
@@ -98,20 +99,35 @@ class SearchRunner:
     async def _search(self) -> Found | None:
         while not self._stopped:
             # off the loop: a large plan takes a while, and screens and jars wait for nobody
-            outcomes = list(self.outcomes)
-            found = await asyncio.to_thread(plan, self._question, outcomes, self._opening.jobs)
+            found, ahead = await asyncio.to_thread(self._planned, list(self.outcomes))
             if found.found is not None:
+                await self._abandon(list(self._running))
                 self._emit(ev.SearchEnded(at=self._now(), found=found.found))
+                self._stopped = ""  # too late: there is an answer
                 return found.found
-            self._say_progress(found, await asyncio.to_thread(expected, self._question, outcomes))
+            self._say_progress(found, ahead)
             await self._abandon([t for t in self._running if t not in {w.trial for w in found.trials}])
-            await self._can_start.wait()
-            if self._stopped:
-                break
-            self._start(found.trials)
-            await asyncio.wait([task for _, task in self._running.values()], return_when=asyncio.FIRST_COMPLETED)
+            if self._can_start.is_set() and not self._stopped:
+                self._start(found.trials)
+            await self._something_ended()
             self._collect()
         return None
+
+    def _planned(self, outcomes: list[Outcome]) -> tuple[Plan, int]:
+        """What is wanted next, and about how many trials are still to come."""
+        return plan(self._question, outcomes, self._opening.jobs), expected(self._question, outcomes)
+
+    async def _something_ended(self) -> None:
+        """Wait for a trial's end or, while paused, until it goes on."""
+        waited_for: set[asyncio.Task[Any]] = {task for _, task in self._running.values()}
+        resumed = None if self._can_start.is_set() else asyncio.create_task(self._can_start.wait())
+        if resumed is not None:
+            waited_for.add(resumed)
+        try:
+            await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if resumed is not None:
+                resumed.cancel()
 
     def _say_progress(self, found: Plan, ahead: int) -> None:
         so_far = None if found.set_so_far is None else list(found.set_so_far)
@@ -132,19 +148,34 @@ class SearchRunner:
             self._running[each.trial] = (self._started, asyncio.create_task(self._oracle.run(each, self._started)))
 
     def _collect(self) -> None:
-        """Take the outcomes of what has ended. Raises what a trial raised."""
+        """Take the outcomes of what has ended. Raises what a trial raised, once no outcome can be lost by it."""
+        failures: list[BaseException] = []
         for trial, (number, task) in list(self._running.items()):
             if not task.done() or task.cancelled():
                 continue
             del self._running[trial]
-            outcome = task.result()
-            self._emit(ev.TrialEnded(at=self._now(), number=number, outcome=outcome))
-            self.outcomes.append(outcome)
+            failure = task.exception()
+            if failure is None:
+                self._take(number, task.result())
+            else:
+                failures.append(failure)
+                self._emit(ev.TrialAbandoned(at=self._now(), number=number))
+        if failures:
+            raise failures[0]
+
+    def _take(self, number: int, outcome: Outcome) -> None:
+        self._emit(ev.TrialEnded(at=self._now(), number=number, outcome=outcome))
+        self.outcomes.append(outcome)
 
     async def _abandon(self, trials: Sequence[Trial]) -> None:
-        for trial in trials:
-            number, task = self._running.pop(trial)
+        """End these, all at once. One that has ended meanwhile counts: its verdict was paid for."""
+        ending = [self._running.pop(trial) for trial in trials]
+        for _, task in ending:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, BellJarError):
-                await task
-            self._emit(ev.TrialAbandoned(at=self._now(), number=number))
+        if ending:
+            await asyncio.wait([task for _, task in ending])
+        for number, task in ending:
+            if task.cancelled() or task.exception() is not None:
+                self._emit(ev.TrialAbandoned(at=self._now(), number=number))
+            else:
+                self._take(number, task.result())

@@ -18,6 +18,7 @@ from belljar_tui.errors import JarError
 from belljar_tui.trials import evidence
 from belljar_tui.trials.deadline import Deadline
 from belljar_tui.trials.jar_oracle import BASELINE_SOAK_S, JOB, spent
+from belljar_tui.trials.log import new_log
 from belljar_tui.trials.pool import JarPool
 from belljar_tui.trials.trial_jar import TrialJar
 
@@ -117,8 +118,7 @@ class SteadyOracle:
 
     async def close(self) -> None:
         """End every service. Safe to call twice."""
-        for job in list(self._running):
-            self._replace(job)
+        self._running.clear()
         await self._pool.close()
 
     async def _on_a_service(self, trial: Trial, number: int, job: int) -> Outcome:
@@ -135,9 +135,10 @@ class SteadyOracle:
     async def _service(self, job: int, number: int) -> _Service:
         """The one of this job; a fresh one where there is none."""
         if job not in self._running:
+            log = new_log(self._folder, number)
             jar = await self._pool.take()
-            self._running[job] = _Service(jar, self._folder / f"trial-{number}.log")
-            await jar.begin(model.Wanted(), str(self._running[job].log), {JOB: str(job)})
+            self._running[job] = _Service(jar, log)
+            await jar.begin(model.Wanted(), str(log), {JOB: str(job)})
         return self._running[job]
 
     def _replace(self, job: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
@@ -23,14 +24,15 @@ from belljar_tui.errors import BellJarError
 from belljar_tui.session import Session
 from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
 from belljar_tui.tui.graph import GraphView
-from belljar_tui.tui.keys import KEYS, NAMES
+from belljar_tui.tui.keys import KEYS, PLAIN_MOVES, name_of
 from belljar_tui.tui.messages import CutToggled, DependencySelected
 from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
 from belljar_tui.tui.search_keys import SEARCH_KEYS
 from belljar_tui.tui.search_screen import SearchScreen
-from belljar_tui.tui.themes import ANSI_DARK, ANSI_LIGHT, DARK, LIGHT
+from belljar_tui.tui.themes import DARK, LIGHT, NAMED_DARK, NAMED_LIGHT
 
-_FRAME_S = 0.1
+_FRAME_S, _CLOCK_S = 0.04, 0.25
+"""What is new waits at most this long; clocks alone, which show seconds, longer."""
 _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 118, 60, 16
 _URGENT = (ev.CutApplied, ev.CutRestored, ev.SealChanged, ev.HealthChanged)
 """Events that repaint at once; the rest waits for the next frame."""
@@ -63,6 +65,7 @@ class ExplorerApp(App[None]):
         self._mode = Mode.REFUSE
         self.return_code_wanted = 0
         self._is_stale = True
+        self._painted_at = -1.0
         self._leaving: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -74,27 +77,29 @@ class ExplorerApp(App[None]):
             yield HealthStrip(id="health")
             yield BlockedList(id="blocked")
         yield Static("The terminal is too small: BellJar needs 60 × 16.", id="small")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = DARK.name
-        self.ansi_theme_dark, self.ansi_theme_light = ANSI_DARK, ANSI_LIGHT
+        self.ansi_theme_dark, self.ansi_theme_light = NAMED_DARK, NAMED_LIGHT
         self.install_screen(self.search_screen, "search")
         if self._remapped:
             self.set_keymap(self._remapped)
-        self.query_one(GraphView).border_title = "map"
         self.query_one(GraphView).focus()
         self.session.on_event = self._take
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         self.set_interval(_FRAME_S, self._frame)
         self.run_worker(self._explore(), exit_on_error=False)
+        if not self.is_headless:
+            gc.freeze()  # else each full collection walks over all that was imported: 60 ms, seen as a stutter
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key is a command in the palette too."""
-        for key in SEARCH_KEYS if isinstance(screen, SearchScreen) else KEYS:
+        keys = SEARCH_KEYS if isinstance(screen, SearchScreen) else KEYS
+        for key in (key for key in keys if key.id not in PLAIN_MOVES):
             yield SystemCommand(key.description, key.tooltip, self._runner(key.action, screen))
         for theme in (DARK, LIGHT):
             yield SystemCommand(f"Theme {theme.name}", "Change the colours", lambda name=theme.name: self._paint(name))
@@ -118,6 +123,8 @@ class ExplorerApp(App[None]):
             self.notify(f"{event.path}\nProve it again: belljar verify {event.path}", title="Saved")
         elif isinstance(event, ev.SearchStarted):
             self._show_search()
+        elif isinstance(event, ev.EventsLost) and event.source == "journal":
+            self.notify("Its disk takes no more events. The session goes on.", title="The journal", severity="error")
         elif isinstance(event, _URGENT):
             self._frame()
 
@@ -125,22 +132,29 @@ class ExplorerApp(App[None]):
         """Repaint, if anything happened or a clock has moved on."""
         if not self.is_running or not self.screen_stack:
             return
+        if self.search_screen in self.screen_stack:
+            self.search_screen.frame()
+            return
         state, now = self.session.state, self.session.now()
+        if not self._is_stale and now - self._painted_at < _CLOCK_S:
+            return
+        self._painted_at = now
         base = self.screen_stack[0]
         graph = base.query_one(GraphView)
         if self._is_stale:
             self._is_stale = False
             graph.show(state)
+            graph.border_subtitle = f"cuts: {self._mode}"
             base.query_one(BlockedList).show(state)
         base.query_one(StatusLine).show(state, now)
         base.query_one(DependencyPanel).show(state, graph.selected, now)
         base.query_one(HealthStrip).show(state, now)
-        if self.search_screen in self.screen_stack:
-            self.search_screen.frame()
 
     def on_resize(self, event: Resize) -> None:
         base = self.screen_stack[0]
-        base.set_class(event.size.width < _NARROW_COLUMNS, "narrow")
+        is_narrow = event.size.width < _NARROW_COLUMNS
+        base.set_class(is_narrow, "narrow")
+        base.query_one(Footer).compact = is_narrow
         base.set_class(event.size.width < _TINY_COLUMNS or event.size.height < _TINY_ROWS, "tiny")
         self._is_stale = True
 
@@ -151,6 +165,7 @@ class ExplorerApp(App[None]):
             event.prevent_default().stop()
 
     def on_dependency_selected(self, _: DependencySelected) -> None:
+        self._is_stale = True
         self._frame()
 
     def on_cut_toggled(self, message: CutToggled) -> None:
@@ -171,7 +186,8 @@ class ExplorerApp(App[None]):
         """The other mode; a cut that stands changes at once."""
         modes = list(Mode)
         self._mode = modes[(modes.index(self._mode) + 1) % len(modes)]
-        self.notify(f"cuts now fail by: {self._mode}")
+        self._is_stale = True
+        self.notify(f"Cuts fail by {self._mode} from now on.")
         dependency = self.query_one(GraphView).selected
         view = self.session.state.dependencies.get(dependency or "")
         if view is not None and view.is_cut:
@@ -220,7 +236,7 @@ class ExplorerApp(App[None]):
         self.query_one(GraphView).move(steps)
 
     def action_show_help(self) -> None:
-        self.push_screen(HelpScreen([(NAMES.get(key.key, key.key), key.tooltip) for key in KEYS]))
+        self.push_screen(HelpScreen([(name_of(key, self._remapped), key.tooltip) for key in KEYS]))
 
     async def action_quit(self) -> None:
         self._leave()
@@ -248,6 +264,7 @@ class ExplorerApp(App[None]):
             os._exit(128 + signal.SIGHUP)
 
     def _toggle(self, dependency: str) -> None:
+        self.query_one(GraphView).choose()
         is_cut = self.session.history.now.mode_of(dependency) is not None
         self._do(cmd.Restore(dependency) if is_cut else cmd.Cut(dependency, self._mode))
 

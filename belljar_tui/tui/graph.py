@@ -30,6 +30,8 @@ class GraphView(ScrollView, can_focus=True):
         self.filter = ""
         self.is_jumping = False
         self.selected: str | None = None
+        self._is_chosen = False
+        """Whether a person has chosen the row. Until then it is the first, whatever comes."""
         self._shown: tuple[str, ...] = ()
         self._key: Key | None = None
         self._drawing = Drawing((), ())
@@ -39,7 +41,8 @@ class GraphView(ScrollView, can_focus=True):
         self.state = state
         self._shown = order(state, self.filter)
         self._lay_out()
-        if self.selected not in self._shown:
+        self.border_title = f"map · {len(self._shown)} with {self.filter!r}" if self.filter else "map"
+        if self.selected not in self._shown or (not self._is_chosen and self.selected != self._shown[0]):
             self._select(self._shown[0] if self._shown else None)
         self.refresh()
 
@@ -52,12 +55,18 @@ class GraphView(ScrollView, can_focus=True):
         """Select the row `steps` below (above, if negative), and keep it in sight."""
         if not self._shown:
             return
+        self.choose()
         index = self._shown.index(self.selected) if self.selected in self._shown else 0
         self._select(self._shown[max(0, min(len(self._shown) - 1, index + steps))])
+
+    def choose(self) -> None:
+        """From now on the selected row stays selected, whatever comes."""
+        self._is_chosen = True
 
     def jump(self, letter: str) -> None:
         """Select the row with this jump letter; any other key just ends the jump."""
         self.is_jumping = False
+        self.choose()
         index = _JUMPS.find(letter)
         if 0 <= index < len(self._shown):
             self._select(self._shown[index])
@@ -81,6 +90,7 @@ class GraphView(ScrollView, can_focus=True):
         dependency = self._drawing.rows[row].dependency
         if dependency is None:
             return
+        self.choose()
         self._select(dependency)
         start = self._edge_width(self._drawing.rows[row])
         if event.chain == 2 or start <= at.x <= start + 2:
@@ -100,7 +110,7 @@ class GraphView(ScrollView, can_focus=True):
         self._key = key
         is_narrow = self.size.width < _NARROW
         self._drawing = draw(key, 9 if is_narrow else 12, 11 if is_narrow else 14)
-        self.virtual_size = Size(self.size.width, len(self._drawing.rows))
+        self.virtual_size = Size(0, len(self._drawing.rows))  # as wide as there is room: it never scrolls sideways
 
     def _select(self, dependency: str | None) -> None:
         self.selected = dependency
@@ -145,11 +155,7 @@ class GraphView(ScrollView, can_focus=True):
         return [
             Segment(edge, style),
             Segment(letter or mark, base + Style(reverse=True, bold=True) if letter else style),
-            Segment(f"  {_fit(host, name_width)} {port:>{_PORT}} ", text),
+            Segment(f"  {words.fitted(host, name_width)} {port:>{_PORT}} ", text),
             Segment(f"{words.activity(self.state, view):>{_ACTIVITY}} ", text),
             Segment(f" {found:<{_VERDICT}}" if has_verdict else "", base + Style.parse(found_style) if found else base),
         ]
-
-
-def _fit(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.binding import Binding
 
 KEYS = (
-    Binding("space", "toggle_cut", "Cut/Restore", id="cut", tooltip="Cut the selected dependency, or restore it"),
+    Binding("space", "toggle_cut", "Cut", id="cut", tooltip="Cut the selected dependency, or restore it"),
     Binding("m", "next_mode", "Mode", id="mode", tooltip="How a cut fails: refuse or blackhole"),
     Binding("v", "vacuum", "Vacuum", id="vacuum", tooltip="Seal everything nobody has decided about, or open it again"),
-    Binding("r", "restore_all", "Restore all", id="restore_all", tooltip="Open everything"),
+    Binding("r", "restore_all", "Restore", id="restore_all", tooltip="Open everything"),
     Binding("u", "undo", "Undo", id="undo", tooltip="Take the last change back"),
     Binding("ctrl+r", "redo", "Redo", id="redo", tooltip="Make the undone change again", show=False),
     Binding("x", "search", "Find", id="search", tooltip="Find the minimal working set, or see how far that is"),
@@ -26,16 +28,16 @@ KEYS = (
     Binding("q", "quit", "Quit", id="quit", tooltip="End the service and leave nothing behind"),
     Binding("ctrl+c", "quit", "Quit", id="quit_now", show=False, priority=True, tooltip="The same, from anywhere"),
 )
-NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "ctrl+c": "^c",
-    "up,k": "↑ k",
-    "down,j": "↓ j",
-    "left,h": "← h",
-    "right,l": "→ l",
-    "ctrl+left,H": "^← H",
-    "ctrl+right,L": "^→ L",
-    "space,p": "space p",
-    "X,delete": "X del",
-}
+PLAIN_MOVES = ("up", "down", "page_up", "page_down", "first", "last", "quit_now")
+"""Ids with no place in the palette: nobody searches for an arrow."""
+_NAMES = {
+    "question_mark": "?", "slash": "/", "ctrl+c": "^c", "ctrl+r": "^r", "up": "↑", "down": "↓", "pageup": "PgUp",
+    "pagedown": "PgDn", "home": "Home", "end": "End",
+    "left": "←", "right": "→", "ctrl+left": "^←", "ctrl+right": "^→", "delete": "Del",
+}  # fmt: skip
+
+
+def name_of(binding: Binding, remapped: Mapping[str, str]) -> str:
+    """A binding's keys as a person knows them, remapped or not."""
+    keys = remapped.get(binding.id or "", binding.key)
+    return " ".join(_NAMES.get(key, key) for key in keys.split(","))

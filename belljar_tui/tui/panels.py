@@ -31,8 +31,10 @@ class StatusLine(Static):
         left.append(f"{gap}blocked {state.blocked}", style="bold red" if state.blocked else "")
         left.append(f"{gap}lost {state.lost}", style="bold red" if state.lost else "dim")
         left.append(f"{gap}{search}" if search else "", style="bold cyan")
+        if is_wide and (time_of_day := words.time_of_day(state.started, now)):
+            left.append(f"{time_of_day:>{max(0, self.size.width - left.cell_len - 1)}}", style="dim")
         for warning in _warnings(state):
-            left.append(f"  {warning}", style="bold white on red")
+            left.append(f"\n ! {warning}", style="bold red")
         self.update(left)
 
 
@@ -129,7 +131,9 @@ class HealthStrip(Static):
         lines = [strip, Text(f"{state.health_detail}", style=words.HEALTH_STYLES[state.health])]
         since = Text(f"{state.health} for {words.clock(now - state.health_since)}", style="dim")
         if state.recovered_after_s is not None:
-            since.append(f"  recovered in {state.recovered_after_s:.1f} s", style="green")
+            since = Text(f"recovered in {state.recovered_after_s:.1f} s", style="green").append(
+                f"  {state.health} {words.clock(now - state.health_since)}", style="dim"
+            )
         elif state.is_stuck_after_restore and state.restored_at is not None:
             since.append(f"   stuck after restore: {now - state.restored_at:.0f} s", style="bold red")
         lines.append(since)
@@ -150,17 +154,27 @@ def health_at(spans: tuple[HealthSpan, ...], at: float) -> Health:
     return Health.UNKNOWN
 
 
+_WHO, _TARGET, _MODE, _TIME_AND_GAPS = 14, 28, 10, 9
+_BLOCKED_WIDE = 60
+
+
 class BlockedList(Static):
     """Blocked calls as they come, newest first."""
 
     def show(self, state: State) -> None:
         text = Text(no_wrap=True, overflow="ellipsis")
+        width = self.content_size.width
+        is_wide = width >= _BLOCKED_WIDE
         for line in reversed(state.blocked_lines[-max(1, self.content_size.height) :]):
             who = f"{line.process} ({line.pid})" if line.pid is not None else "not held"
-            text.append(f"{words.clock(line.at)}  ", style="dim")
-            text.append(f"{who:<14.14} ", style="bold")
-            text.append(f"{line.dependency.partition('://')[2] or line.dependency} ")
-            text.append(f"{line.mode} ", style="dim")
-            text.append(f"×{line.count}\n", style="bold red")
+            count = f"×{line.count}"
+            target = line.dependency.partition("://")[2] or line.dependency
+            who_width = _WHO if is_wide else min(len(who), _WHO)
+            room = max(8, width - who_width - len(count) - _TIME_AND_GAPS - (_MODE if is_wide else 0))
+            text.append(f"{words.clock(line.at)} ", style="dim")
+            text.append(f"{who:<{who_width}.{who_width}} ", style="bold")
+            text.append(f"{words.fitted(target, min(room, _TARGET))} ")
+            text.append(f"{line.mode:<{_MODE}}" if is_wide else "", style="dim")
+            text.append(f"{count}\n", style="bold red")
         self.border_title = f"blocked calls · {state.blocked}"
         self.update(text if text else Text("none", style="dim"))

@@ -20,6 +20,8 @@ _BAR, _BAR_WIDE = 16, 32
 class SearchStatus(Static):
     """Two lines: what is being done, and how far it is."""
 
+    _shown: Text | None = None
+
     def show(self, state: State, view: SearchView, now: float) -> None:
         is_wide = self.size.width >= _WIDE
         first = Text(" BellJar  " if is_wide else " ", style="bold")
@@ -34,26 +36,36 @@ class SearchStatus(Static):
         second.append("  " + " · ".join(say.figures(view, now)))
         for line in (first, second):
             line.truncate(self.size.width, overflow="ellipsis")
-        self.update(Text("\n").join([first, second]))
+        text = Text("\n").join([first, second])
+        if text != self._shown:
+            self._shown = text
+            self.update(text, layout=False)
 
 
 class TrialPanel(Static):
     """The selected trial in words."""
 
+    _shown: tuple[object, ...] = ()
+    """What the words on the screen were made from."""
+
     def show(self, grid: Grid, number: int | None, now: float) -> None:
         column = next((c for c in grid.columns if c.trial.number == number), None)
         if column is None:
-            self.border_title = "trial"
-            self.update(Text("no trial yet", style="dim"))
+            self.border_title, self.border_subtitle, self._shown = "trial", "", ()
+            self.update(Text("no trial yet", style="dim"), layout=False)
             return
-        self.border_title = " · ".join(["trial", *_heading(column)]).replace("trial · ", "trial ", 1)
-        self.border_subtitle = _took(column.trial, now)
+        took = _took(column.trial, now)
+        if (column.trial, took, self.size, len(grid.rows)) == self._shown:
+            return
+        self._shown = (column.trial, took, self.size, len(grid.rows))
+        self.border_title = " · ".join(_heading(column))
+        self.border_subtitle = took
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(style="dim", no_wrap=True, min_width=8)
         table.add_column(overflow="ellipsis", no_wrap=self.size.height < _TALL)
         for label, value in _facts(column, [row.dependency for row in grid.rows]):
             table.add_row(label, value)
-        self.update(table)
+        self.update(table, layout=False)
 
 
 _TALL = 8
@@ -64,7 +76,7 @@ def _heading(column: Column) -> list[str]:
     """Number, what came of it, and what it was for."""
     trial = column.trial
     glyph, _ = say.HEADINGS[column.heading]
-    parts = [str(trial.number), f"{glyph} {column.heading}", say.what_for(trial)]
+    parts = [f"trial {trial.number}", f"{glyph} {column.heading}", say.what_for(trial)]
     if column.heading is Heading.ABANDONED:
         parts.append("its answer was no longer wanted")
     return [part for part in parts if part]

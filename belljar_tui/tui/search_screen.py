@@ -18,7 +18,7 @@ from belljar_tui.core.search import Conclusion
 from belljar_tui.core.search_view import SearchView
 from belljar_tui.session import Session
 from belljar_tui.tui.dialogs import HelpScreen, LinePrompt
-from belljar_tui.tui.keys import NAMES
+from belljar_tui.tui.keys import name_of
 from belljar_tui.tui.messages import TrialSelected
 from belljar_tui.tui.result_view import ResultView
 from belljar_tui.tui.search_keys import GLYPHS, LEGEND, SEARCH_KEYS
@@ -172,7 +172,7 @@ class SearchScreen(Screen[None]):
             self.query_one(TrialGrid).move_row(steps)
 
     def action_show_help(self) -> None:
-        keys = [(NAMES.get(key.key, key.key), key.tooltip) for key in SEARCH_KEYS]
+        keys = [(name_of(key, {}), key.tooltip) for key in SEARCH_KEYS]
         self.app.push_screen(HelpScreen(keys, LEGEND))
 
     def _save(self, path: str | None) -> None:
@@ -193,6 +193,6 @@ def _put_to_the_test(view: SearchView, so_far: tuple[str, ...]) -> list[cmd.AnyC
     mode = view.question.modes[0]
     opens = frozenset(so_far) | view.question.stay_open
     steps: list[cmd.AnyCommand] = [cmd.SealWith(Seal.VACUUM, mode, opens)]
-    if NAME_SERVICE in view.dependencies and NAME_SERVICE not in opens:
+    if NAME_SERVICE not in opens:
         steps.append(cmd.Cut(NAME_SERVICE, mode))
     return steps

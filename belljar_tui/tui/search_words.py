@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from belljar_tui.core.grid import Cell, Decision, Heading
 from belljar_tui.core.model import Dependency, Mode, Protocol
@@ -54,6 +55,7 @@ _PHASES = {
 _FAILS = {Mode.REFUSE: "refused", Mode.BLACKHOLE: "it hangs"}
 
 
+@lru_cache(maxsize=4096)
 def split(identity: str) -> tuple[str, str]:
     """Host and port as a row shows them. What an outside trial command calls a dependency is shown as it is."""
     try:

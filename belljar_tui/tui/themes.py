@@ -30,32 +30,15 @@ LIGHT = Theme(
     dark=False,
 )
 
-ANSI_DARK = TerminalTheme(
-    (20, 24, 29),
-    (214, 219, 224),
-    [
-        (32, 39, 47),
-        (217, 117, 106),
-        (143, 191, 127),
-        (217, 178, 106),
-        (122, 162, 200),
-        (190, 146, 196),
-        (120, 190, 190),
-        (214, 219, 224),
-    ],
-)
-"""What `green`, `red` and the others are on a dark screen: calm too. Sixteen-colour terminals keep theirs."""
-ANSI_LIGHT = TerminalTheme(
-    (250, 250, 247),
-    (40, 44, 48),
-    [
-        (40, 44, 48),
-        (168, 58, 46),
-        (63, 122, 46),
-        (138, 100, 20),
-        (47, 93, 135),
-        (120, 66, 130),
-        (30, 112, 116),
-        (90, 96, 102),
-    ],
-)
+Rgb = tuple[int, int, int]
+
+
+def _named(red: Rgb, green: Rgb, yellow: Rgb, plain: Rgb, background: Rgb) -> TerminalTheme:
+    """What `red`, `green` and `yellow` look like, bright or not; nothing else is used by name."""
+    eight = [background, red, green, yellow, plain, plain, plain, plain]
+    return TerminalTheme(background, plain, eight, eight)
+
+
+NAMED_DARK = _named((255, 107, 107), (127, 224, 127), (255, 215, 95), (217, 217, 217), (20, 24, 29))
+"""Each is nearest to its own name among 16 colours, and light enough to be read in greys (NO_COLOR)."""
+NAMED_LIGHT = _named((168, 42, 32), (42, 106, 30), (128, 92, 16), (40, 40, 40), (250, 250, 247))

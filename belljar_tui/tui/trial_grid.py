@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 
 from rich.segment import Segment
 from rich.style import Style
@@ -42,6 +44,7 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
         """The newest trial is selected as it comes."""
         self._expected = 0
         self._turn = 0
+        self._base = Style()
         self._host, self._port, self._left, self._room = _LEAST_NAME, 0, _LEAST_NAME + 4, _STEP
 
     def show(self, view: SearchView, now: float) -> None:
@@ -102,6 +105,11 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if self._left <= at.x < self._left + self._room and 0 <= column < len(self.grid.columns):
             self.move_trial(column - next((i for i, c in enumerate(self.grid.columns) if c.trial is self.trial), 0))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """All lines of one paint share what is dear to ask for."""
+        self._base = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         row = y - HEAD + int(self.scroll_offset.y)
@@ -111,8 +119,7 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
             cells = self._cells(self.grid.rows[row], row)
         else:
             cells = []
-        strip = Strip(self._painted(cells))
-        return strip.adjust_cell_length(width, self.rich_style).crop(0, width)
+        return Strip(_painted(cells, self._base)).adjust_cell_length(width, self._base).crop(0, width)
 
     # Where things are
 
@@ -184,29 +191,44 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _cells(self, row: Row, index: int) -> Cells:
         host, port = say.split(row.dependency)
         is_selected = row.dependency == self.dependency
-        cells: Cells = [(" ", ""), (f"{_fit(host, self._host)} {port:>{self._port}}", "reverse" if is_selected else "")]
-        cells.append(("  ", ""))
-        for column in self._shown:
-            glyph, style = self._cell(column, column.cells[index])
-            cursor = " reverse" if is_selected and column.trial.number == self.number else ""
-            cells += [(glyph, style + cursor), (" ", "")]
-        cells.append((" " * (self._room - len(self._shown) * _STEP + 1), ""))
+        name = f"{_fit(host, self._host)} {port:>{self._port}}"
+        cells: Cells = [(" ", ""), (name, "reverse" if is_selected else ""), ("  ", "")]
+        shown = self._shown
+        cells += [_looks(column)[column.cells[index]] for column in shown]
+        if is_selected and (at := self._cursor) is not None:
+            glyph, style = cells[at + 3]
+            cells[at + 3 : at + 4] = [(glyph[0], f"{style} reverse"), (" ", "")]
+        cells.append((" " * (self._room - len(shown) * _STEP + 1), ""))
         cells.append((say.IN_SET if row.is_in_set else " ", "bold cyan"))
         cells.append((f" {row.decision}", say.DECISIONS[row.decision]))
         return cells
 
-    def _cell(self, column: Column, cell: Cell) -> tuple[str, str]:
-        glyph, style = say.CELLS[cell]
-        is_settled = column.heading in (Heading.HEALTHY, Heading.BROKEN, Heading.INCONCLUSIVE)
-        return glyph, style if is_settled else "dim"
+    @property
+    def _cursor(self) -> int | None:
+        """The selected trial's place among the columns in sight."""
+        return next((i for i, column in enumerate(self._shown) if column.trial.number == self.number), None)
 
-    def _painted(self, cells: Cells) -> list[Segment]:
-        """Neighbours of one style as one segment."""
-        base = self.rich_style
-        return [
-            Segment("".join(text for text, _ in run), base + Style.parse(style))
-            for style, run in groupby(cells, key=lambda cell: cell[1])
-        ]
+
+_SETTLED = {cell: (f"{glyph} ", style) for cell, (glyph, style) in say.CELLS.items()}
+_UNSETTLED = {cell: (f"{glyph} ", "dim") for cell, (glyph, _) in say.CELLS.items()}
+
+
+def _looks(column: Column) -> dict[Cell, tuple[str, str]]:
+    """How a column's cells look: what has no outcome is dim."""
+    return _UNSETTLED if column.trial.outcome is None else _SETTLED
+
+
+def _painted(cells: Cells, base: Style) -> list[Segment]:
+    """Neighbours of one style as one segment: segments are what painting costs."""
+    return [
+        Segment("".join([text for text, _ in run]), _style(base, style))
+        for style, run in groupby(cells, key=itemgetter(1))
+    ]
+
+
+@lru_cache(maxsize=256)
+def _style(base: Style, style: str) -> Style:
+    return base + Style.parse(style)
 
 
 def _fit(text: str, width: int) -> str:

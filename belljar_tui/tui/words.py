@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.state import DependencyView, State
 
@@ -18,6 +20,19 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(whole // 60, 60)
     tail = f"{minutes:02}:{whole % 60:02}"
     return f"{hours}:{tail}" if hours else tail
+
+
+def time_of_day(started: str, seconds: float) -> str:
+    """12:04:31, `seconds` after an ISO 8601 moment; empty when that is none."""
+    try:
+        return f"{datetime.fromisoformat(started) + timedelta(seconds=seconds):%H:%M:%S}"
+    except ValueError:
+        return ""
+
+
+def fitted(text: str, width: int) -> str:
+    """Exactly `width` cells of it."""
+    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
 
 
 def rate(bytes_per_s: float) -> str:

@@ -31,7 +31,7 @@ _CHECKOUT = f"""
 FROM {WORLD}
 COPY checkout.py /checkout.py
 ENV SHOP_NAME=shop
-HEALTHCHECK --interval=30s --timeout=3s CMD python3 /checkout.py is-ready
+HEALTHCHECK --interval=30s --timeout=5s --retries=1 CMD python3 /checkout.py is-ready
 LABEL {LABEL}=1
 CMD ["python3", "/checkout.py"]
 """

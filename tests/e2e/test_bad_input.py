@@ -81,6 +81,22 @@ def test_a_bad_profile_is_explained_with_its_place(wrong: str, words: str, tmp_p
     assert "Traceback" not in done.stderr
 
 
+def test_diff_answers_as_diff_does(tmp_path: Path) -> None:
+    one, same, other = tmp_path / "one.yaml", tmp_path / "same.yaml", tmp_path / "other.yaml"
+    one.write_text(PROFILE)
+    same.write_text(PROFILE + "evidence: {cut_sets: [['tcp://db:5432']]}\n")
+    other.write_text(PROFILE.replace("allow: []", "allow: ['tcp://db:5432']"))
+    done = belljar(tmp_path, "diff", str(one), str(same))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The contract is the same." in done.stdout
+    assert "+ tcp://db:5432 is a single point of failure now" in done.stdout
+    done = belljar(tmp_path, "diff", "--json", str(one), str(other))
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["same_contract"], [change["after"] for change in told["changes"]]) == (False, ["tcp://db:5432"])
+    assert belljar(tmp_path, "diff", str(one), str(tmp_path / "none.yaml")).returncode == 2
+
+
 def test_schema_prints_the_schema_of_profiles(tmp_path: Path) -> None:
     done = belljar(tmp_path, "schema")
     assert done.returncode == 0

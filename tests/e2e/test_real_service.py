@@ -3,79 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from jarred import headless
+from servers import HAVE_A_WAY_OUT, HAVE_DATABASES
 from test_demo import verify
 
-PATHS = [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
-INITDB = shutil.which("initdb", path=os.pathsep.join(PATHS))
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.skipif(not (INITDB and shutil.which("redis-server")), reason="needs postgresql and redis-server"),
-    pytest.mark.skipif(not shutil.which("pasta"), reason="needs pasta (the passt package)"),
-    pytest.mark.skipif(not os.access("/dev/net/tun", os.W_OK), reason="/dev/net/tun is closed to this user"),
-]
+pytestmark = [pytest.mark.server, HAVE_DATABASES, HAVE_A_WAY_OUT]
 SHOP = (sys.executable, str(Path(__file__).parent / "shop.py"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until_open(port: int) -> None:
-    end = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < end, f"nothing listens on {port}"
-            time.sleep(0.05)
-            continue
-        return
-
-
-@contextmanager
-def running(command: list[str], port: int, user: str | None) -> Iterator[None]:
-    """A server of this test's own, ended with it."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=user, group=user)
-    try:
-        wait_until_open(port)
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture
-def servers() -> Iterator[tuple[int, int]]:
-    """Ports of a PostgreSQL and a Redis on this machine's loopback."""
-    assert INITDB is not None
-    user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to be root
-    data = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
-    if user is not None:
-        shutil.chown(data, user)
-    database, cache = free_port(), free_port()
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, data, ignore_errors=True)
-        initdb = [INITDB, "-D", str(data / "db"), "-U", "postgres", "--auth=trust", "--no-sync"]
-        subprocess.run(initdb, check=True, user=user, group=user, stdout=subprocess.DEVNULL, cwd=data)
-        postgres = [str(Path(INITDB).parent / "postgres"), "-D", str(data / "db"), "-p", str(database)]
-        stack.enter_context(running([*postgres, "-k", str(data), "-c", "fsync=off"], database, user))
-        redis = ["redis-server", "--port", str(cache), "--save", "", "--dir", str(data)]
-        stack.enter_context(running(redis, cache, user))
-        yield database, cache
 
 
 def test_a_real_service_is_explored_saved_and_verified(servers: tuple[int, int], tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def demo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
 
 
 def test_the_demo_as_the_readme_tells_it(demo: Terminal, tmp_path: Path) -> None:
+    demo.shows("name service dns")
+    demo.press("j")
     demo.shows("auth.lab tcp 9000")
     demo.press("Space")
     demo.shows("✂  auth.lab")

@@ -70,17 +70,22 @@ async def _bounded(body: Body) -> None:
         await body()
 
 
-def _user(unprivileged: bool) -> tuple[str, ...]:
-    if not unprivileged:
-        return ("unshare",)
+def as_nobody() -> tuple[str, ...]:
+    """What makes a command run as an unprivileged user; nothing where we are one. Skips where that user cannot."""
     if os.geteuid() != 0:
-        return ("unshare", "--user", "--map-root-user")
+        return ()
     # through a shell: setpriv itself still has root's rights when it executes its program
     script = ["sh", "-c", 'exec "$@"', "sh", sys.executable, "-c", f"open({__file__!r})"]
     can_read = subprocess.run([*_NOBODY, *script], capture_output=True, check=False)
     if can_read.returncode != 0:
         pytest.skip("an unprivileged user cannot read this checkout or its virtual environment")
-    return (*_NOBODY, "unshare", "--user", "--map-root-user")
+    return _NOBODY
+
+
+def _user(unprivileged: bool) -> tuple[str, ...]:
+    if not unprivileged:
+        return ("unshare",)
+    return (*as_nobody(), "unshare", "--user", "--map-root-user")
 
 
 def _program(body: Body | Path | str) -> str:

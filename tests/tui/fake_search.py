@@ -34,18 +34,29 @@ class Truth(msgspec.Struct, frozen=True):
         return next((group for group in (*self.needs, *traps) if not opened & set(group)), None)
 
 
+def checkout(**changes: object) -> Question:
+    """The question about the lab `checkout`."""
+    known = (DNS, AUTH, CONFIG, DB, PAY_A, PAY_B, CACHE, TIME, RAW, LEGACY)
+    question = Question(candidates=known, modes=(Mode.REFUSE, Mode.BLACKHOLE))
+    return msgspec.structs.replace(question, **changes)
+
+
 class FakeOracle:
     """Answers by the truth. `let` allows trials to end; each takes 1.5 s of the fake's own clock."""
 
-    def __init__(self, truth: Truth, question: Question) -> None:
-        self.truth = truth
-        self.question = question
+    def __init__(self, truth: Truth | None = None, question: Question | None = None) -> None:
+        self.truth = truth or Truth()
+        self.question = question or checkout()
         self.jobs = 1
         self.recovery = Recovery.COLD
         self.clock = 0.0
         self.broken_anyway = 0
         """So many trials fail whatever is open."""
         self.says_nothing = False
+        self.flaky_at: set[frozenset[str]] = set()
+        """Sets that fail once, whatever the truth."""
+        self.stuck: str | None = None
+        """Steady: after cutting it alone the service stays unhealthy."""
         self.is_closed = False
         self._turns = asyncio.Semaphore(0)
 
@@ -73,8 +84,9 @@ class FakeOracle:
             words = "port 8080 is taken already"
             return Outcome(trial=trial, verdict=TrialVerdict.INCONCLUSIVE, detail=words, spent_s=1.5)
         missing = self.truth.missing(trial.open, trial.mode)
-        if self.broken_anyway:
-            self.broken_anyway -= 1
+        if self.broken_anyway or trial.open in self.flaky_at:
+            self.broken_anyway = max(0, self.broken_anyway - 1)
+            self.flaky_at.discard(trial.open or frozenset())
             missing = missing or (DNS,)
         called = self._called(missing)
         is_healthy = missing is None
@@ -86,6 +98,7 @@ class FakeOracle:
             healthy_after_s=0.9 if is_healthy else None,
             detail="200 ready" if is_healthy else f"503 {(missing or ('',))[0].partition('://')[2] or 'names'}: no way",
             spent_s=1.5,
+            is_stuck=wanted.about == self.stuck,
         )
 
     def _called(self, missing: tuple[str, ...] | None) -> frozenset[str]:
@@ -97,10 +110,3 @@ class FakeOracle:
 
     async def close(self) -> None:
         self.is_closed = True
-
-
-def checkout(**changes: object) -> Question:
-    """The question about the lab `checkout`."""
-    known = (DNS, AUTH, CONFIG, DB, PAY_A, PAY_B, CACHE, TIME, RAW, LEGACY)
-    question = Question(candidates=known, modes=(Mode.REFUSE, Mode.BLACKHOLE))
-    return msgspec.structs.replace(question, **changes)

@@ -33,6 +33,7 @@ def loaded_by(program: str) -> set[str]:
         ["demo", "--help"],
         ["doctor", "--help"],
         ["schema", "--help"],
+        ["export", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:

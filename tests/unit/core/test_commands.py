@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belljar_tui.core import commands as cmd
-from belljar_tui.core.model import Mode, Seal, Wanted
+from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Wanted
 from tests.unit.strategies import IDS, changes, commands, encoded, wanteds
 
 ids = st.sampled_from(IDS)
@@ -53,6 +53,14 @@ def test_a_restore_opens_and_touches_nothing_else(wanted: Wanted, dependency: st
     after = cmd.changed(wanted, cmd.Restore(dependency))
     assert after.mode_of(dependency) is None
     assert all(after.mode_of(other) == wanted.mode_of(other) for other in IDS if other != dependency)
+
+
+@given(wanteds, st.frozensets(ids), modes)
+def test_a_vacuum_leaves_open_what_it_is_told_to_and_nothing_else(
+    wanted: Wanted, opens: frozenset[str], mode: Mode
+) -> None:
+    after = cmd.changed(wanted, cmd.SealWith(Seal.VACUUM, mode, opens))
+    assert {one for one in IDS if after.mode_of(one) is None} == opens | {NAME_SERVICE}
 
 
 @given(wanteds)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from belljar_tui.core.profile import VERSION, Profile, claim_of, wanted_of
 from belljar_tui.errors import BadProfile
 from belljar_tui.journal import profile_migrate
-from belljar_tui.journal.profile_file import SCHEMA_PATH, profile_text, read_profile, schema_text, write_profile
+from belljar_tui.journal.profile_file import profile_text, read_profile, write_profile
+from belljar_tui.journal.profile_schema import SCHEMA_PATH, profile_schema, schema_text
 from tests.unit.strategies import profiles
 
 GOOD = """\
@@ -179,3 +180,8 @@ def test_a_member_of_format_1_is_not_added_twice() -> None:
 
 def test_there_is_a_step_from_every_old_format() -> None:
     assert sorted(profile_migrate.STEPS) == list(range(1, VERSION))
+
+
+def test_the_schema_explains_fields_in_the_words_beside_them() -> None:
+    recovery = profile_schema()["$defs"]["Recovery"]["properties"]
+    assert recovery["kind"]["description"] == "`cold`: from a fresh start; `steady`: cut while running."

@@ -1,0 +1,1 @@
+"""`belljar verify`, part by part: a sealed run, its judgement, what is said of it."""

@@ -1,0 +1,78 @@
+"""The explorer on a stage: a fake agent, a fake world to search in, and a clock that stands still."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fake import OPENING, FakeAgent, beginning
+from fake_search import FakeOracle
+from textual.pilot import Pilot
+
+from belljar_tui.core import events as ev
+from belljar_tui.core.state import State
+from belljar_tui.session import Session
+from belljar_tui.tui.app import ExplorerApp
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SIZES = [(80, 24), (120, 30), (200, 60)]
+
+
+class Stage(ExplorerApp):
+    """The explorer with a clock that only moves with what happens, so that a screen is the same every time."""
+
+    def __init__(
+        self, agent: FakeAgent, oracle: FakeOracle | None = None, keymap: dict[str, str] | None = None
+    ) -> None:
+        self.agent = agent
+        self.oracle = oracle or FakeOracle()
+        self.journal: list[ev.AnyEvent] = []
+        self.saved: list[tuple[State, Path]] = []
+        session = Session(
+            agent,
+            OPENING,
+            write=self.journal.append,
+            save=lambda state, path: self.saved.append((state, path)),
+            new_search=oracle.new_search if oracle is not None else None,
+        )
+        super().__init__(session, "checkout.belljar.yaml", keymap)
+        session.now = lambda: max(session.state.at, 1.0, self.oracle.clock)  # type: ignore[method-assign]
+
+    @property
+    def screen_text(self) -> str:
+        """The screen as plain text, trailing blanks left out."""
+        width, height = self.size
+        strips = self.screen._compositor.render_strips()[:height]
+        return "\n".join(strip.text[:width].rstrip() for strip in strips) + "\n"
+
+    def looks_like(self, name: str) -> None:
+        """Compare with the snapshot of this name, or write it where BELLJAR_UPDATE_SNAPSHOTS is set."""
+        path = SNAPSHOTS / f"{name}-{self.size[0]}x{self.size[1]}.txt"
+        if os.environ.get("BELLJAR_UPDATE_SNAPSHOTS"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(self.screen_text)
+        assert self.screen_text == path.read_text()
+
+
+@asynccontextmanager
+async def staged(
+    size: tuple[int, int] = (120, 30), oracle: FakeOracle | None = None, keymap: dict[str, str] | None = None
+) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
+    app = Stage(FakeAgent(beginning()), oracle, keymap)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: app.session.state.health_detail == "200 ready")
+        await pilot.press("home")
+        yield app, pilot
+        app._leave()
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Wait for something to come true; the screen gets its turn between."""
+    for _ in range(500):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it did not come true in time")
