@@ -56,6 +56,7 @@ class ContainerAsked(msgspec.Struct, frozen=True, kw_only=True):
     image: str | None = None
     network: tuple[str, ...] = ()
     network_alias: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
     volume: tuple[str, ...] = ()
     without_mount: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
@@ -83,6 +84,8 @@ def container_options(command: Command) -> Command:
                      help="With --image: leave this mount away, and with it the hole it is in the seal."),
         click.option("--volume", "-v", multiple=True, type=Mount(), metavar="SOURCE:PATH[:ro]",
                      help="With --image: mount a file, a folder or a volume. Repeat for several."),
+        click.option("--dns", multiple=True, metavar="ADDRESS",
+                     help="With --image: ask this name server. Repeat for several."),
         click.option("--network-alias", multiple=True, metavar="NAME",
                      help="With --image: what others on its networks may call the service."),
         click.option("--network", multiple=True, metavar="NETWORK",
@@ -108,6 +111,7 @@ def plan_of(asked: ContainerAsked, command: Sequence[str], settings: Sequence[st
         entrypoint=asked.entrypoint,
         networks=asked.network,
         aliases=asked.network_alias,
+        dns=asked.dns,
         environment=tuple(_setting(each) for each in settings),
         mounts=asked.volume,
         without_mounts=asked.without_mount,

@@ -38,6 +38,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Names; empty: the engine's default network."""
     aliases: tuple[str, ...] = ()
     """What others on the networks may call the service."""
+    dns: tuple[str, ...] = ()
+    """Name servers instead of the engine's own choice."""
     environment: tuple[str, ...] = ()
     """`NAME=VALUE`."""
     mounts: tuple[str, ...] = ()
@@ -103,6 +105,7 @@ def agent_config(plan: Plan, image: str, session: str) -> Json:
             "ReadonlyRootfs": True,
             "LogConfig": {"Type": "none"},
             "NetworkMode": network,
+            "Dns": list(plan.dns),
             "PortBindings": bindings,
         },
         "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": list(plan.aliases)}} if plan.aliases else {}},

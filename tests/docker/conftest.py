@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import docker
@@ -10,6 +11,7 @@ import images
 import project as projects
 import pytest
 from docker.models.containers import Container
+from jarred import BELLJAR
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,9 @@ def shop(engine: docker.DockerClient) -> Iterator[dict[str, Container]]:
     """The project's containers, by service."""
     with projects.project(engine) as containers:
         yield containers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def agent_image(engine: docker.DockerClient) -> None:
+    """Built once, on the one base there is."""
+    subprocess.run([*BELLJAR, "agent-image", "--base", images.WORLD], check=True, capture_output=True)
