@@ -15,7 +15,9 @@
     │   │   ├── NoEngine              4   none runs, or this user may not speak to it
     │   │   ├── OldEngine             4
     │   │   ├── NoSuchImage           4
-    │   │   └── NoSuchNetwork         4
+    │   │   ├── NoSuchNetwork         4
+    │   │   └── NoSuchContainer       4
+    │   ├── TargetUnfit               4   what was to be attached to cannot be, as it is now
     │   └── Unsealed                  4
     ├── AgentLost                     4   the agent ended without being asked to
     └── TrialCommandFailed            5   an outside trial command gave no verdict at all
@@ -126,6 +128,14 @@ class NoSuchImage(EngineError):
 
 
 class NoSuchNetwork(EngineError):
+    pass
+
+
+class NoSuchContainer(EngineError):
+    pass
+
+
+class TargetUnfit(JarError):
     pass
 
 

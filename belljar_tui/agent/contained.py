@@ -22,9 +22,14 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 def nameservers(path: Path = _RESOLVER) -> tuple[str, ...]:
     """Upstreams as the engine wrote them for the jar: its embedded resolver's 127.0.0.11, or outside servers."""
     try:
-        lines = [line.split() for line in path.read_text(errors="replace").splitlines()]
+        return nameservers_in(path.read_text(errors="replace"))
     except OSError:
         return ()
+
+
+def nameservers_in(text: str) -> tuple[str, ...]:
+    """The same from a resolver file's content."""
+    lines = [line.split() for line in text.splitlines()]
     return tuple(words[1] for words in lines if len(words) >= 2 and words[0] == "nameserver" and "%" not in words[1])
 
 
@@ -100,9 +105,14 @@ class Contained:
         )
 
 
-def _has_no_parent(pid: int) -> bool:
+def parent_of(pid: int) -> int:
+    """0: it was started from outside of the PID namespace; -1: it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[1:2] == ["0"]
+        return -1
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _has_no_parent(pid: int) -> bool:
+    return parent_of(pid) == 0

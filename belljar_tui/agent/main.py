@@ -2,7 +2,8 @@
 
 It starts the service only behind a proven seal (in a jar made ahead: and not before Begin), and when it ends, however
 it ends, the kernel ends the service with it. In a container it makes no namespaces and starts nothing: it says when the
-service, a container of its own, may start, and is told that it did.
+service, a container of its own, may start, and is told that it did. Attached to a service that runs, it makes the table
+and nothing else, and when it ends the service runs on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from belljar_tui.agent import contained, mounts
+from belljar_tui.agent import conntrack, contained, mounts
+from belljar_tui.agent.attached import Attachment
 from belljar_tui.agent.contained import Contained
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
@@ -55,8 +57,13 @@ class Agent:
         self._writer = writer
         self._emit = writer.emit
         self._sockets = SocketTable()
-        self._is_contained = prepare.place is msg.Place.CONTAINER
-        self._processes = ProcessTable(ignored=(os.getpid(),), is_check=self._is_check)
+        self._is_contained = prepare.place is not msg.Place.NATIVE
+        self._attachment = Attachment(prepare.target) if prepare.place is msg.Place.ATTACHED else None
+        self._processes = ProcessTable(
+            ignored=(os.getpid(),),
+            is_check=self._is_check,
+            is_inside=self._attachment.is_inside if self._attachment else lambda _: True,
+        )
         self._directory = Directory()
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
@@ -81,21 +88,26 @@ class Agent:
             lambda mode, peer: self._observer.on_query_blocked(mode, peer),
             self._meant_for,
         )
-        port = await self._names.start()
-        self._ruleset = Ruleset(Netfilter(), port, prepare.forwarded)
+        if self._attachment is not None:
+            self._attachment.require_loopback()
+        self._port = await self._names.start()
+        self._netfilter = Netfilter()
+        self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded)
         self._ruleset.create()
         self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now)
         self._observer = Observer(
             self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
         )
         self._contained = Contained(self._enforcer, self._emit, self.now)
+        if self._attachment is not None:
+            self._take_hold()
         proof = await prove(self._ruleset, self.now)
         self._watch_calls()
         if not prepare.is_waiting:
             self._emit(proof)
-        for address, name in mounts.hosts().items():
-            self._enforcer.learn(name, [address])
-        self._enforcer.want(prepare.wanted)
+        if self._attachment is None:
+            self._learn_hosts(mounts.hosts())
+            self._enforcer.want(prepare.wanted)
         await self._network_is_ready()
         self._spawner = Spawner(Identity(prepare.user, prepare.group), prepare.environment, prepare.directory)
         if prepare.is_waiting:
@@ -122,13 +134,30 @@ class Agent:
                 pass
 
     async def finish(self, grace_s: float) -> None:
-        """End the service: SIGTERM, and what is still there after `grace_s` dies with us."""
+        """End the service: SIGTERM, and what is still there after `grace_s` dies with us. A target is let go."""
         for task in self._tasks:
             task.cancel()
+        if self._attachment is not None:
+            self._observer.count(is_last=True)
+            await self._attachment.let_go(self._netfilter.close, self._names, self._port)
+            return
         if self._service is None or self._ended is None or self._ended.done():
             return
         os.kill(self._service, signal.SIGTERM if grace_s else signal.SIGKILL)
         await asyncio.wait([self._ended], timeout=grace_s or _KILLED_S)
+
+    def _take_hold(self) -> None:
+        """Of a service that runs: what it calls already falls under the wanted state at once."""
+        attachment = self._attachment
+        if attachment is None:
+            return
+        self._learn_hosts(attachment.hosts())
+        self._enforcer.want(self._prepare.wanted)
+        conntrack.forget_answered()
+
+    def _learn_hosts(self, hosts: dict[str, str]) -> None:
+        for address, name in hosts.items():
+            self._enforcer.learn(name, [address])
 
     def _begin(self, begin: msg.Begin) -> None:
         """Start the service of a jar made ahead. A second time nothing happens."""
@@ -153,7 +182,9 @@ class Agent:
     def _start_service(self) -> None:
         """Start it where there is one; where it is a container of its own, say that it may start."""
         command = list(self._prepare.service)
-        if self._is_contained:
+        if self._attachment is not None:
+            self._on_began(self._attachment.service, command)
+        elif self._is_contained:
             self._emit(ev.ServiceAwaited(at=self.now()))
         elif command:
             self._service, self._ended = self._spawner.start(command, self._log.descriptor)
@@ -181,9 +212,13 @@ class Agent:
         return await (self._contained if self._is_contained else self._spawner).run_check(command)
 
     def _is_check(self, pid: int) -> bool:
+        if self._attachment is not None:
+            return self._attachment.is_check(pid)
         return self._is_contained and self._contained.is_check(pid)
 
     def _own_nameservers(self) -> tuple[str, ...]:
+        if self._attachment is not None:
+            return self._attachment.nameservers()
         return contained.nameservers() if self._is_contained else ()
 
     def _meant_for(self, peer: tuple[str, int], over_tcp: bool) -> tuple[str, int] | None:
@@ -243,6 +278,8 @@ class Agent:
             await asyncio.sleep(_COUNT_S)
 
     def _see_processes(self) -> None:
+        if self._attachment is not None:
+            self._attachment.forget()
         fresh, gone = self._processes.scan()
         for process in fresh:
             self._emit(

@@ -64,12 +64,16 @@ def freeze_settings() -> None:
 
 def hosts() -> dict[str, str]:
     """Address -> name from the hosts file, loopback left out: these names never reach a resolver."""
-    found: dict[str, str] = {}
     try:
-        lines = Path("/etc/hosts").read_text(errors="replace").splitlines()
+        return hosts_in(Path("/etc/hosts").read_text(errors="replace"))
     except OSError:
-        return found
-    for line in lines:
+        return {}
+
+
+def hosts_in(text: str) -> dict[str, str]:
+    """The same from a hosts file's content."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
         words = line.partition("#")[0].split()
         if len(words) >= 2 and not words[0].startswith(("127.", "::1", "fe0", "ff0")):
             found.setdefault(words[0], words[1].lower())

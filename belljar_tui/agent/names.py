@@ -94,6 +94,11 @@ class NameServer:
             self._servers.append(await asyncio.start_server(self._serve_stream, "::1", chosen))
         return chosen
 
+    async def settle(self, deadline_s: float) -> None:
+        """Wait until every query under way is answered, but no longer than this."""
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=deadline_s)
+
     async def stop(self) -> None:
         """Close every listener; queries under way are dropped."""
         for task in self._asking:

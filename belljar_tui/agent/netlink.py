@@ -153,6 +153,12 @@ class Netfilter:
         self._socket.sendall(b"".join(pack(m, first + i) for i, m in enumerate(whole)))
         return self._collect(first, first + len(content), {m.kind for m in content if m.flags & ECHO})
 
+    def ask(self, message: Message) -> None:
+        """Send one message of a subsystem that knows no transactions. Raises NetlinkError when it is refused."""
+        self._sequence += 1
+        self._socket.sendall(pack(msgspec.structs.replace(message, flags=message.flags | ACK), self._sequence))
+        self._collect(self._sequence, self._sequence, set())
+
     def dump(self, kind: int, family: int, body: bytes) -> Iterator[memoryview]:
         """Payloads (after the netfilter header) of every object of a dump."""
         self._sequence += 1

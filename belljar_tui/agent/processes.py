@@ -53,14 +53,20 @@ class ProcessTable:
         root: where proc is mounted.
         ignored: pids that are never the service's: the agent.
         is_check: whether a pid is one of our own health checks; it and what it starts are left out of `scan`.
+        is_inside: whether a pid is in the jar, where /proc shows others too.
     """
 
     def __init__(
-        self, root: str = "/proc", ignored: Iterable[int] = (1,), is_check: Callable[[int], bool] = lambda _: False
+        self,
+        root: str = "/proc",
+        ignored: Iterable[int] = (1,),
+        is_check: Callable[[int], bool] = lambda _: False,
+        is_inside: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._root = root
         self._ignored = frozenset(ignored)
         self._is_check = is_check
+        self._is_inside = is_inside
         self._lives: dict[int, _Life] = {}
         """As last read, whoever asked."""
         self._said: dict[int, _Life] = {}
@@ -133,7 +139,8 @@ class ProcessTable:
         return False
 
     def _pids(self) -> list[int]:
-        return [int(name) for name in os.listdir(self._root) if name.isdigit() and int(name) not in self._ignored]
+        living = (int(name) for name in os.listdir(self._root) if name.isdigit())
+        return [pid for pid in living if pid not in self._ignored and self._is_inside(pid)]
 
     def _has(self, pid: int, wanted: _Wanted) -> bool:
         """Newest descriptors first: the call is being made now."""

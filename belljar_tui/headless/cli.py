@@ -14,6 +14,7 @@ from belljar_tui.export import FORMATS
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.container_options import ContainerAsked, container_options
 from belljar_tui.headless.options import (
+    complete_targets,
     explorer_search_options,
     health_options,
     search_options,
@@ -106,6 +107,50 @@ def run(
         search=(modes, jobs),
         container=ContainerAsked(**container),
     )
+    sys.exit(code)
+
+
+@cli.command()
+@health_options
+@click.option(
+    "--via",
+    type=click.Choice(["auto", "host", "sidecar"]),
+    default="auto",
+    show_default=True,
+    help="How to enter: host (as root on the engine's own machine; needs no image) or sidecar (a container of "
+    "the agent's image beside the target).",
+)
+@click.option("--name", help="What to call the session (default: the target's name).")
+@session_options
+@click.argument("target", required=False, shell_complete=complete_targets)
+def attach(
+    target: str | None,
+    checks: tuple[str, ...],
+    health_for: int,
+    health_every: float,
+    health_timeout: float,
+    via: str,
+    name: str | None,
+    headless: bool,
+    seal: str,
+    journal: str | None,
+) -> None:
+    """Seal a TARGET that runs already, without restarting it.
+
+    TARGET is a container (name or id), a Compose service (service or project/service), or the PID of a process in a
+    network namespace of its own. Without one, choose from a list. Its own HEALTHCHECK is the check when none is given.
+    When BellJar ends, however it ends, the target is as it was before.
+
+    \b
+      belljar attach checkout
+      belljar attach shop/checkout --health http://localhost:8080/ready
+      belljar attach 4711 --headless
+    """
+    from belljar_tui.headless import attach as attaching
+    from belljar_tui.wire.messages import Checks
+
+    health = Checks(checks, every_s=health_every, timeout_s=health_timeout, healthy_for=health_for)
+    code = attaching.attach(target, via=via, name=name, health=health, seal=seal, headless=headless, journal=journal)
     sys.exit(code)
 
 

@@ -39,8 +39,16 @@ class Opened(msgspec.Struct):
     session: Session
     journal: Path
     log: Path
-    """The service's own output."""
+    """The service's own output; there is none where that goes where it went before."""
     writer: JournalWriter
+
+
+class Attached(msgspec.Struct, frozen=True):
+    """What runs already and is to be sealed, and how it is entered."""
+
+    target: Target
+    via: str
+    """`host` or `sidecar`."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -61,10 +69,14 @@ class Asked(msgspec.Struct, frozen=True):
     """The service's container, where it is one."""
     digest: str = ""
     """Of the container's image."""
+    attached: Attached | None = None
+    """Where it runs already."""
 
 
 if TYPE_CHECKING:
+    from belljar_tui.jars.attach import AttachJar
     from belljar_tui.jars.docker import DockerJar
+    from belljar_tui.jars.target import Target
 
 Searches = Callable[[Asked, Path], NewSearch]
 """From what was asked for and the session's folder."""
@@ -113,7 +125,7 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     Args:
         searches: makes what the session searches with, where it can.
     """
-    if asked.plan is None:
+    if asked.plan is None and asked.attached is None:
         require_command(asked.command)
     started = datetime.now().astimezone()
     folder = locations.new_session(asked.name, started)
@@ -124,15 +136,16 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
-        jar="docker" if asked.plan else "lab" if asked.lab else "namespaces",
+        jar=_kind_of(asked),
         command=list(asked.command),
         checks=list(asked.health.checks),
         started=started.isoformat(timespec="seconds"),
         version=__version__,
     )
-    log.touch(mode=0o600)
+    if asked.attached is None:
+        log.touch(mode=0o600)
     session = Session(
-        _jar(asked, str(log), zero),
+        _attach_jar(asked, asked.attached, zero) if asked.attached else _jar(asked, str(log), zero),
         opening,
         write=writer.write,
         save=saver_of(asked),
@@ -178,6 +191,19 @@ def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
         return TrialJar(_jar(sealed, "", zero, is_waiting=True), zero)
 
     return make
+
+
+def _kind_of(asked: Asked) -> str:
+    if asked.attached is not None:
+        return f"attached via {asked.attached.via}"
+    return "docker" if asked.plan else "lab" if asked.lab else "namespaces"
+
+
+def _attach_jar(asked: Asked, attached: Attached, zero: float) -> AttachJar:
+    from belljar_tui.jars.attach import AttachJar  # only then is the engine's SDK needed
+
+    prepare = Prepare(service=asked.command, wanted=asked.wanted, health=asked.health)
+    return AttachJar(attached.target, prepare, via=attached.via, clock_zero=zero, say=diagnostics.note)
 
 
 def _jar(asked: Asked, log_path: str, zero: float, *, is_waiting: bool = False) -> NamespaceJar | DockerJar:

@@ -30,6 +30,13 @@ class HealthCheck(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+def complete_targets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of what could be attached to, for the shell; none, and no words, where no engine answers at once."""
+    from belljar_tui.jars.target import names_of_running
+
+    return [name for name in names_of_running() if name.startswith(incomplete)]
+
+
 class Seconds(click.FloatRange):
     """A number of seconds: nan and inf are numbers to Python, not to a person."""
 

@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import io
 import os
+import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, TypeVar
 
 import docker
@@ -17,7 +20,7 @@ from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import kwargs_from_env
 
-from belljar_tui.errors import EngineError, NoEngine, NoSuchImage, OldEngine
+from belljar_tui.errors import EngineError, NoEngine, NoSuchContainer, NoSuchImage, OldEngine
 from belljar_tui.jars.attached import Attached
 
 _API_AT_LEAST = (1, 40)
@@ -49,6 +52,12 @@ class Engine:
     async def version(self) -> Json:
         return await self._call(self._api.version)
 
+    async def ahead_s(self) -> float:
+        """How far the engine's clock is ahead of ours, as well as that can be told from here."""
+        before = time.time()
+        said = str((await self._call(self._api.info))["SystemTime"])
+        return seconds_of(said) - (before + time.time()) / 2
+
     async def image(self, name: str) -> Json:
         """Raises NoSuchImage when it is not there; nothing is pulled."""
         return await self._call(self._api.inspect_image, name)
@@ -67,7 +76,13 @@ class Engine:
         return await self._call(self._api.inspect_network, name)
 
     async def container(self, name: str) -> Json:
-        return await self._call(self._api.inspect_container, name)
+        """Raises NoSuchContainer."""
+        try:
+            return await self._call(self._api.inspect_container, name)
+        except EngineError as error:
+            if isinstance(error.__cause__, NotFound):
+                raise NoSuchContainer(error.what, error.why) from error
+            raise
 
     async def containers(self, filters: Mapping[str, Sequence[str]]) -> list[Json]:
         """Every container that fits, stopped ones too."""
@@ -122,15 +137,23 @@ class Engine:
         threading.Thread(target=wait, name="engine-wait", daemon=True).start()
         return code
 
-    def watch(self, filters: Mapping[str, Sequence[str]], on_event: Callable[[Json], None]) -> Callable[[], None]:
-        """Call `on_event`, in the loop, with each of the engine's events that fits. Returns what ends it."""
+    def watch(
+        self,
+        filters: Mapping[str, Sequence[str]],
+        on_event: Callable[[Json], None],
+        on_end: Callable[[], None] = lambda: None,
+    ) -> Callable[[], None]:
+        """Call `on_event`, in the loop, with each of the engine's events that fits, and `on_end` when the engine, or
+        somebody else, ends that. Returns what ends it."""
         loop = asyncio.get_running_loop()
-        stream: Any = self._api.events(decode=True, filters=dict(filters))
+        stream: Any = _translated(self._api.events, decode=True, filters=dict(filters))
 
         def read() -> None:
             with contextlib.suppress(DockerException, requests.RequestException, RuntimeError, ValueError, OSError):
                 for event in stream:
                     loop.call_soon_threadsafe(on_event, event)
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(on_end)
 
         threading.Thread(target=read, name="engine-events", daemon=True).start()
         return lambda: _closed(stream)
@@ -139,6 +162,16 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(
             self._threads, lambda: _translated(function, *arguments, **named)
         )
+
+
+def seconds_of(text: str) -> float:
+    """Seconds since the epoch of the engine's RFC 3339 with nanoseconds, which is more than Python reads."""
+    whole, dot, rest = text.partition(".")
+    digits = re.match(r"\d*", rest)
+    fraction = digits[0] if digits else ""
+    zone = rest[len(fraction) :] if dot else ""
+    moment = datetime.fromisoformat((whole + zone).replace("Z", "+00:00"))
+    return moment.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)
 
 
 def _settle(future: asyncio.Future[int], value: int) -> None:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from belljar_tui.core.check import EXEC, IMAGE, Check, parse_check
 from belljar_tui.errors import EngineError
-from belljar_tui.jars.engine import Engine
+from belljar_tui.jars.engine import Json
 from belljar_tui.wire.messages import CheckAnswered, Checks
 
 Tell = Callable[[CheckAnswered], Awaitable[None]]
 
 
+class Executes(Protocol):
+    """What runs a command where the service is."""
+
+    async def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Exit code and output. Raises EngineError."""
+
+    async def container(self, name: str) -> Json:
+        """As the engine has it. Raises EngineError."""
+
+
 class EngineChecks:
     """Answers each such check again and again; the agent judges."""
 
-    def __init__(self, engine: Engine, container: str, health: Checks, tell: Tell) -> None:
+    def __init__(self, engine: Executes, container: str, health: Checks, tell: Tell) -> None:
         self._engine = engine
         self._container = container
         self._every_s = health.every_s

@@ -23,10 +23,12 @@ Tell = Callable[[NeighboursKnown], Awaitable[None]]
 class NeighbourWatch:
     """Tells of every container on `networks` (names or ids) but ours: once at the start, and after each change."""
 
-    def __init__(self, engine: Engine, networks: Sequence[str], tell: Tell) -> None:
+    def __init__(self, engine: Engine, networks: Sequence[str], tell: Tell, ignored: str = "") -> None:
         self._engine = engine
         self._networks = networks
         self._tell = tell
+        self._ignored = ignored
+        """Id of a container that is no neighbour: the service's own."""
         self._known: dict[str, Neighbour] = {}
         """By container id; one that is gone stays, down."""
         self._changed = asyncio.Event()
@@ -62,7 +64,7 @@ class NeighbourWatch:
 
     async def _found(self) -> dict[str, Neighbour]:
         listed = await self._engine.containers({"network": list(self._networks)}) if self._networks else []
-        others = [each for each in listed if SESSION not in (each.get("Labels") or {})]
+        others = [each for each in listed if SESSION not in (each.get("Labels") or {}) and each["Id"] != self._ignored]
         whole = await asyncio.gather(*(self._engine.container(each["Id"]) for each in others))
         return {each["Id"]: self._neighbour(each) for each in whole}
 

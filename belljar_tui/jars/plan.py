@@ -17,7 +17,7 @@ from belljar_tui.jars.labels import labels_of
 
 Json = dict[str, Any]
 DEFAULT_NETWORK = "bridge"
-_AGENT_MAY = ("NET_ADMIN", "SYS_PTRACE")
+AGENT_MAY = ("NET_ADMIN", "SYS_PTRACE")
 """To make the table and destroy sockets; to see whose a socket is. Everything else is dropped."""
 _SERVICE_MAY_NOT = ("NET_ADMIN", "NET_RAW")
 """Raw sockets would pass the seal; the first is not in the engine's default set, and must not come in."""
@@ -100,7 +100,7 @@ def agent_config(plan: Plan, image: str, session: str) -> Json:
         "HostConfig": {
             "AutoRemove": True,
             "CapDrop": ["ALL"],
-            "CapAdd": list(_AGENT_MAY),
+            "CapAdd": list(AGENT_MAY),
             "SecurityOpt": ["no-new-privileges"],
             "ReadonlyRootfs": True,
             "LogConfig": {"Type": "none"},

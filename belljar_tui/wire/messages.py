@@ -25,6 +25,8 @@ class Place(StrEnum):
     """PID 1 of fresh namespaces: it lays the mounts, raises loopback and starts the service as its child."""
     CONTAINER = "container"
     """A container whose namespaces the engine made: the service is another container, and we are told of it."""
+    ATTACHED = "attached"
+    """The namespaces of a service that ran before and will run on: nothing of theirs is ours but the table."""
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ class Prepare(Message, frozen=True):
     """First message: seal the jar with `wanted`, prove it, then start `service` where there is one."""
 
     service: tuple[str, ...]
-    """Command line; empty for an attach, where the service already runs."""
+    """Command line; where the agent is attached, that of what runs already."""
     wanted: Wanted = Wanted()
     health: Checks = Checks()
     environment: dict[str, str] = {}
@@ -77,6 +79,8 @@ class Prepare(Message, frozen=True):
     is_waiting: bool = False
     """Do not start the service before Begin: a jar made ahead of its trial."""
     place: Place = Place.NATIVE
+    target: int = 0
+    """Where the agent is attached: the service's first process as the agent sees it; 0: the first there is."""
     boot_id: str = ""
     """Of the kernel that `clock_zero` counts on; an agent on another kernel counts from `sent_at_s` instead."""
     sent_at_s: float = 0.0

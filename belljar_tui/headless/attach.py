@@ -1,0 +1,77 @@
+"""`belljar attach`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from belljar_tui.core.check import IMAGE_CHECK
+from belljar_tui.core.model import Seal, Wanted
+from belljar_tui.errors import UsageError
+from belljar_tui.headless import diagnostics
+from belljar_tui.headless.opening import Asked, Attached, open_session
+from belljar_tui.headless.run import require_terminal, show
+from belljar_tui.jars.engine import Engine
+from belljar_tui.jars.target import Target, find, owner_of
+from belljar_tui.jars.ways import HOST, SIDECAR, why_not_host
+from belljar_tui.wire.messages import Checks
+
+AUTO = "auto"
+
+
+def attach(
+    target: str | None,
+    *,
+    via: str,
+    name: str | None,
+    health: Checks,
+    seal: str,
+    headless: bool,
+    journal: str | None,
+) -> int:
+    """Seal what runs already. Returns the exit code. Raises BellJarError."""
+    if not headless:
+        require_terminal()
+    if target is None:
+        raise UsageError("What is to be attached to?", remedy="Name a container, a Compose service or a PID.")
+    found, chosen = asyncio.run(_found(target, via))
+    if not health.checks and found.has_own_check:
+        health = msgspec.structs.replace(health, checks=(IMAGE_CHECK,))
+    asked = Asked(
+        name=name or found.name.replace(" ", "-"),
+        command=found.command,
+        health=health,
+        wanted=Wanted(seal=Seal(seal)),
+        journal=journal,
+        attached=Attached(found, chosen.way),
+    )
+    if chosen.why:
+        diagnostics.note(f"belljar: attaching to {found.name} via {chosen.way}: {chosen.why}")
+    return show(lambda: open_session(asked), headless=headless)
+
+
+class _Chosen(msgspec.Struct, frozen=True):
+    way: str
+    why: str = ""
+
+
+async def _found(text: str, via: str) -> tuple[Target, _Chosen]:
+    target = await find(text)
+    if not target.container:
+        if via == SIDECAR:
+            raise UsageError("A process that no engine knows is entered via host; a sidecar is a container's.")
+        return target, _Chosen(HOST)
+    engine = await Engine.connect()
+    try:
+        container = await engine.container(target.container)
+        why_not = why_not_host(container, owner_of(container))
+    finally:
+        await engine.close()
+    if via == HOST and why_not:
+        raise UsageError(
+            f"{target.name} cannot be entered via host: {why_not}.", remedy="Let it be a sidecar: --via sidecar"
+        )
+    if via == AUTO:
+        return target, _Chosen(SIDECAR, why_not) if why_not else _Chosen(HOST, "this is the engine's own machine")
+    return target, _Chosen(via)
