@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from belljar_tui.core.check import parse_check
+from belljar_tui.core.deadline import Deadline
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Health, Mode, Seal, Wanted
 from belljar_tui.core.search import Conclusion, Found
 from belljar_tui.core.search_view import SearchView
@@ -193,7 +194,7 @@ def profile_of(
     """
     learned = _learned_by_hand(state, deadline_s)
     if state.search is not None and state.search.found is not None:
-        learned = _learned_by_search(state, state.search, state.search.found, deadline_s)
+        learned = _learned_by_search(state, state.search, state.search.found)
     profile = Profile(
         belljar=VERSION,
         name=state.name or "service",
@@ -292,7 +293,7 @@ def _learned_by_hand(state: State, deadline_s: float) -> _Learned:
     return _Learned(Recovery(deadline_s=float(deadline_s)), called - cut, state.seal_mode, evidence)
 
 
-def _learned_by_search(state: State, search: SearchView, found: Found, deadline_s: float) -> _Learned:
+def _learned_by_search(state: State, search: SearchView, found: Found) -> _Learned:
     if found.conclusion is not Conclusion.FOUND:
         raise NothingToSave(_NO_SET[found.conclusion], found.detail)
     allow = frozenset(found.minimal) | search.question.stay_open
@@ -314,7 +315,7 @@ def _learned_by_search(state: State, search: SearchView, found: Found, deadline_
     )
     recovery = Recovery(
         kind="steady" if search.recovery is RecoveryKind.STEADY else "cold",
-        deadline_s=float(search.deadline_s or deadline_s),
+        deadline_s=round(Deadline(search.deadline_s, search.outcomes).seconds, 1),
         soak_s=float(search.soak_s),
     )
     return _Learned(recovery, allow, search.question.modes[0], evidence)

@@ -288,6 +288,8 @@ def _call_blocked(state: State, event: ev.CallBlocked) -> State:
         active_at=event.at,
         callers=_callers(view, event.pid),
     )
+    if state.health is Health.UNHEALTHY and event.dependency == state.last_cut and not view.blocked_now:
+        state = _blamed(state, state.health_since)  # health turned before the call was told of
     line = BlockedLine(event.at, event.dependency, event.mode, event.pid, event.process, event.count)
     return _with(state, blocked=state.blocked + event.count, blocked_lines=_joined(state.blocked_lines, line))
 
@@ -395,7 +397,7 @@ def _health_changed(state: State, event: ev.HealthChanged) -> State:
 def _blamed(state: State, at: float) -> State:
     """Unhealthy: write the effect beside the last cut made by hand, if it has met a call."""
     view = state.dependencies.get(state.last_cut)
-    if view is None or view.mode is None or state.last_cut_at is None:
+    if view is None or view.mode is None or not view.blocked_now or state.last_cut_at is None or at < state.last_cut_at:
         return state
     trying = Trying(view.mode, Health.UNHEALTHY, at - state.last_cut_at)
     return _put(state, view, tried=_tried(view, trying))

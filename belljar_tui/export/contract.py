@@ -106,6 +106,14 @@ class Contract(msgspec.Struct, frozen=True):
         sealed = [(d, e) for d in self.sealed_dependencies() if has_address(d) for e in self._readable(d)]
         return tuple((str(d), owners[e], e) for d, e in sealed if e in owners)
 
+    def addresses_for_names(self) -> str:
+        """What to know where members' names are written as addresses; empty when no member has a name."""
+        named = [str(member) for member in self.members if is_looked_up(member)]
+        if not named:
+            return ""
+        where = "looked up just now" if self.resolved else "that the session called, and no others"
+        return f"Names stand here as the addresses {where}; when those change, export again: {', '.join(named)}."
+
     def _readable(self, dependency: Dependency) -> tuple[Endpoint, ...]:
         try:
             return self.endpoints(dependency)

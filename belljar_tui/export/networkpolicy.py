@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from belljar_tui.core.model import Dependency, Mode, Protocol
 from belljar_tui.export.comment import heading
-from belljar_tui.export.contract import Contract, Exported, is_local, is_looked_up
+from belljar_tui.export.contract import Contract, Exported, is_local
 from belljar_tui.export.manifest import listed, rendered
 from belljar_tui.export.names import slug
 
@@ -42,7 +42,7 @@ def dropped(contract: Contract) -> Iterator[str]:
     """What to know where the rest is dropped although the profile was proven with something else."""
     if contract.profile.sealed is Mode.BLACKHOLE:
         return
-    yield "The profile was proven with everything else refused; here it is dropped, and its callers wait."
+    yield "The profile has everything else refused; here it is dropped, and its callers wait."
     for hanging in contract.hanging():
         yield f"{hanging}: the service does without it when it is refused, and not when it is silent, as it is here."
 
@@ -78,8 +78,8 @@ def _notes(contract: Contract) -> Iterator[str]:
             yield why
         elif member.protocol is Protocol.ICMP:
             yield f"{member}: a NetworkPolicy knows TCP, UDP and SCTP only; most network plugins drop ICMP here."
-    if named := [str(member) for member in contract.members if is_looked_up(member)]:
-        yield f"Addresses stand for names here, and do not follow them when they change: {', '.join(named)}."
+    if told := contract.addresses_for_names():
+        yield told
         if not contract.has_names:
             yield "dns: is not a member, so lookups fail here: the service needs its names in /etc/hosts (hostAliases)."
     for shared, owner, endpoint in contract.sharing():

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 
 from belljar_tui.core.model import Dependency, Endpoint, Mode, Protocol
 from belljar_tui.export.comment import heading
-from belljar_tui.export.contract import Contract, Exported, has_address, is_local, is_looked_up
+from belljar_tui.export.contract import Contract, Exported, has_address, is_local
 from belljar_tui.export.names import slug
 
 _COMMENT_BYTES = 120
@@ -136,8 +136,10 @@ def _notes(contract: Contract) -> Iterator[str]:
     for member in contract.members:
         if member.protocol is Protocol.UNIX:
             yield f"{member}: a Unix socket is a file, and no packet filter sees it: it stays as reachable as it was."
-    if not contract.has_names and any(is_looked_up(m) for m in contract.members):
-        yield "dns: is not a member, so lookups fail here: the service needs its names in /etc/hosts."
+    if told := contract.addresses_for_names():
+        yield told
+        if not contract.has_names:
+            yield "dns: is not a member, so lookups fail here: the service needs its names in /etc/hosts."
     for shared, owner, endpoint in contract.sharing():
         yield f"{shared}: shares {endpoint} with the member {owner}, so it passes too."
     for outside in contract.sealed_dependencies():

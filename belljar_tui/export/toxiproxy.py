@@ -84,4 +84,4 @@ def _notes(contract: Contract) -> Iterator[str]:
         if outside.protocol is not Protocol.TCP:
             yield f"{str(outside).removesuffix(':')}: Toxiproxy speaks TCP only, so it is not sealed here."
     if contract.profile.sealed is Mode.BLACKHOLE:
-        yield "The profile was proven with everything else silent; a disabled proxy refuses."
+        yield "The profile has everything else silent; a disabled proxy refuses."

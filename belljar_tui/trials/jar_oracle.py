@@ -9,12 +9,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from belljar_tui.core.deadline import Deadline
 from belljar_tui.core.model import Dependency, Health
 from belljar_tui.core.search import Wanted
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import JarError
 from belljar_tui.trials import evidence
-from belljar_tui.trials.deadline import Deadline
 from belljar_tui.trials.log import new_log
 from belljar_tui.trials.pool import JarPool
 from belljar_tui.trials.trial_jar import TrialJar
@@ -23,7 +23,6 @@ JOB, NUMBER = "BELLJAR_JOB", "BELLJAR_TRIAL"
 """Environment of the service: which of the trials at once this is (from 0), and the trial's number."""
 BASELINE_SOAK_S = 3.0
 """With everything open we also learn what is called now and then."""
-_LAST_COUNTS_S = 2.0
 
 
 class JarOracle:
@@ -92,7 +91,7 @@ class JarOracle:
             verdict = await self._watched(jar, soak_s)
             state = jar.state
             if state.exit_code is None:
-                await jar.end_service(_LAST_COUNTS_S)
+                await jar.end_service()
         finally:
             self._pool.give_back(jar)
         unclear = evidence.why_nothing_was_learned(jar)

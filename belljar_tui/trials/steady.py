@@ -5,18 +5,19 @@ One jar per job lives through many trials. Where the service ended, or stayed un
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from belljar_tui.core import model
+from belljar_tui.core.deadline import Deadline
 from belljar_tui.core.model import Dependency, Health
 from belljar_tui.core.search import Wanted
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import JarError
 from belljar_tui.trials import evidence
-from belljar_tui.trials.deadline import Deadline
 from belljar_tui.trials.jar_oracle import BASELINE_SOAK_S, JOB, spent
 from belljar_tui.trials.log import new_log
 from belljar_tui.trials.pool import JarPool
@@ -31,6 +32,7 @@ class _Service:
     def __init__(self, jar: TrialJar, log: Path) -> None:
         self.jar = jar
         self.log = log
+        self.has_been_cut = False
 
     @property
     def is_healthy(self) -> bool:
@@ -108,6 +110,9 @@ class SteadyOracle:
         try:
             outcome = await self._on_a_service(trial, number, job)
             is_over = True
+        except asyncio.CancelledError:
+            is_over = await self._restored(job)
+            raise
         except JarError as error:
             outcome = Outcome(trial=trial, verdict=TrialVerdict.INCONCLUSIVE, detail=str(error))
         finally:
@@ -122,8 +127,8 @@ class SteadyOracle:
         await self._pool.close()
 
     async def _on_a_service(self, trial: Trial, number: int, job: int) -> Outcome:
-        service = await self._service(job, number)
-        if not await service.becomes_healthy(service.jar.now() + self.deadline_s):
+        service = await self._recovered(job, number)
+        if not service.is_healthy:
             return self._never_healthy(service, trial, job)
         if trial.open is None:
             self._learn(service)
@@ -131,6 +136,26 @@ class SteadyOracle:
         if service.has_ended or outcome.is_stuck or outcome.verdict is TrialVerdict.INCONCLUSIVE:
             self._replace(job)
         return outcome
+
+    async def _recovered(self, job: int, number: int) -> _Service:
+        """The job's service once it is healthy, or a fresh one that does not become so: what earlier trials did to a
+        service is not this one's."""
+        service = await self._service(job, number)
+        if await service.becomes_healthy(service.jar.now() + self.deadline_s) or not service.has_been_cut:
+            return service
+        self._replace(job)
+        return await self._recovered(job, number)
+
+    async def _restored(self, job: int) -> bool:
+        """After a trial that was abandoned: open everything again, and keep the service."""
+        service = self._running.get(job)
+        if service is None or service.has_ended:
+            return False
+        try:
+            await service.jar.want(model.Wanted())
+        except JarError:
+            return False
+        return True
 
     async def _service(self, job: int, number: int) -> _Service:
         """The one of this job; a fresh one where there is none."""
@@ -167,6 +192,7 @@ class SteadyOracle:
         jar = service.jar
         if trial.open is None:
             return await self._left_alone(service, trial)
+        service.has_been_cut = True
         await jar.want(trial.wanted)
         before = jar.at_change
         await service.lives_until(before.at + self._soak_s)

@@ -13,6 +13,9 @@ from belljar_tui.core.model import Wanted
 from belljar_tui.core.state import State, apply
 from belljar_tui.errors import AgentLost, BellJarError, Unsealed
 
+_ANSWER_S = 10.0
+"""An agent answers within milliseconds; one that takes so long does not live any more."""
+
 
 class WaitingJar(Protocol):
     """What a trial asks of a jar. `jars.namespaces.NamespaceJar` prepared with `is_waiting` is one."""
@@ -83,11 +86,14 @@ class TrialJar:
         await self._jar.begin(wanted, log_path, environment)
 
     async def want(self, wanted: Wanted) -> None:
-        """Change the seal, and wait until it is in force (or the jar is over)."""
+        """Change the seal, and wait until it is in force (or the jar is over). Raises errors.AgentLost."""
         before = self.changes
         await self._jar.want(wanted)
+        until = self.now() + _ANSWER_S
         while self.changes == before and not self.is_over:
-            await self.moved()
+            if self.now() >= until:
+                raise _no_answer()
+            await self.moved(until)
 
     async def moved(self, until: float | None = None) -> None:
         """Wait for the next event, the jar's end, or the moment `until` on the jar's clock."""
@@ -96,11 +102,13 @@ class TrialJar:
                 await self._moved.wait()
         self._moved.clear()
 
-    async def end_service(self, within_s: float) -> None:
-        """End the service and wait for its last counts."""
+    async def end_service(self) -> None:
+        """End the service and wait for its last counts. Raises errors.AgentLost."""
         await self._jar.end_service()
-        until = self.now() + within_s
-        while self.state.exit_code is None and not self.is_over and self.now() < until:
+        until = self.now() + _ANSWER_S
+        while self.state.exit_code is None and not self.is_over:
+            if self.now() >= until:
+                raise _no_answer()
             await self.moved(until)
 
     async def kill(self) -> None:
@@ -127,3 +135,7 @@ class TrialJar:
         elif isinstance(event, ev.EventsLost):
             self.lost_from.add(event.source)
         self._moved.set()
+
+
+def _no_answer() -> AgentLost:
+    return AgentLost(f"The jar's agent did not answer within {_ANSWER_S:g} s.")

@@ -25,6 +25,7 @@ from belljar_tui.session import Session
 from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
 from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import KEYS, PLAIN_MOVES, name_of
+from belljar_tui.tui.leaving import leave_for_sure, on_signal
 from belljar_tui.tui.messages import CutToggled, DependencySelected
 from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
 from belljar_tui.tui.search_keys import SEARCH_KEYS
@@ -60,8 +61,8 @@ class ExplorerApp(App[None]):
         super().__init__()
         self.session = session
         self._profile_path = profile_path
-        self.search_screen = SearchScreen(session, profile_path)
         self._remapped = dict(keymap or {})
+        self.search_screen = SearchScreen(session, profile_path, self._remapped)
         self._mode = Mode.REFUSE
         self.return_code_wanted = 0
         self._is_stale = True
@@ -89,8 +90,8 @@ class ExplorerApp(App[None]):
             self.set_keymap(self._remapped)
         self.query_one(GraphView).focus()
         self.session.on_event = self._take
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
+        on_signal(signal.SIGTERM, self._leave)
+        on_signal(signal.SIGHUP, self._hang_up)
         self.set_interval(_FRAME_S, self._frame)
         self.run_worker(self._explore(), exit_on_error=False)
         if not self.is_headless:
@@ -244,6 +245,7 @@ class ExplorerApp(App[None]):
     def _leave(self) -> None:
         """End the jar, then the screen; once."""
         if self._leaving is None:
+            leave_for_sure(self.return_code_wanted)
             self._leaving = asyncio.create_task(self._end())
 
     async def _end(self) -> None:

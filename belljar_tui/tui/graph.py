@@ -21,7 +21,7 @@ _NARROW = 72
 _JUMPS = "asdfghjklqwertyuiopzxcvbnm1234567890"
 
 
-class GraphView(ScrollView, can_focus=True):
+class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows one State at a time. The layout is kept while what it depends on stays the same: a cut repaints rows."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Keys as a person wants them, from a small YAML file: `cut: x`, or `cut: [x, delete]`, each by a key's id."""
+"""Keys as a person wants them, from a small YAML file: `cut: c`, or `cut: [c, delete]`, each by a key's id."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from textual.keys import _character_to_key
 from belljar_tui.errors import BadKeymap
 from belljar_tui.journal.yaml_text import BadYaml, Document
 from belljar_tui.tui.keys import KEYS
+from belljar_tui.tui.search_keys import SEARCH_KEYS
 
 
 def read_keymap(path: Path) -> dict[str, str]:
@@ -27,7 +28,7 @@ def read_keymap(path: Path) -> dict[str, str]:
         raise BadKeymap(str(path), f"line {error.line}", f"{error.why}.", error.remedy) from error
     value = document.value if document.value is not None else {}
     if not isinstance(value, dict):
-        raise BadKeymap(str(path), "line 1", "a keymap is a mapping of ids to keys.", "Write it like  cut: x")
+        raise BadKeymap(str(path), "line 1", "a keymap is a mapping of ids to keys.", "Write it like  cut: c")
     keymap: dict[str, str] = {}
     for identity, keys in value.items():
         where = f"line {document.line_of((identity,), is_key=True)}"
@@ -38,14 +39,16 @@ def read_keymap(path: Path) -> dict[str, str]:
     return keymap
 
 
-_IDS = {key.id: key.key for key in KEYS if key.id is not None}
+_SCREENS = [{key.id: key.key for key in keys if key.id is not None} for keys in (KEYS, SEARCH_KEYS)]
+"""Ids and keys of the explorer and of the search: the same key may mean something on each."""
+_IDS = {**_SCREENS[0], **_SCREENS[1]}
 
 
 def _listed(path: str, where: str, identity: str, keys: object) -> list[str]:
     listed = keys if isinstance(keys, list) else [keys]
     texts = [str(key) for key in listed if isinstance(key, str | int) and not isinstance(key, bool) and str(key)]
     if not texts or len(texts) != len(listed):
-        remedy = f"Write it like  {identity}: x  or  {identity}: [x, ctrl+x]; some letters want quotes: 'y', 'n'."
+        remedy = f"Write it like  {identity}: c  or  {identity}: [c, ctrl+x]; some letters want quotes: 'y', 'n'."
         raise BadKeymap(path, where, f"{identity}: a key, or a list of keys, was expected.", remedy)
     return texts
 
@@ -56,12 +59,13 @@ def _key(text: str) -> str:
 
 
 def _reject_clashes(path: str, document: Document, keymap: dict[str, str]) -> None:
-    taken: dict[str, str] = {}
-    for identity, keys in {**_IDS, **keymap}.items():
-        for key in keys.split(","):
-            if key in taken:
-                culprit = identity if identity in keymap else taken[key]
-                line = document.line_of((culprit,), is_key=True)
-                why = f"{key} would be the key of {taken[key]} and of {identity}."
-                raise BadKeymap(path, f"line {line}", why, "Give one of them another.")
-            taken[key] = identity
+    for ids in _SCREENS:
+        taken: dict[str, str] = {}
+        for identity, keys in {**ids, **{one: keymap[one] for one in keymap if one in ids}}.items():
+            for key in keys.split(","):
+                if key in taken:
+                    culprit = identity if identity in keymap else taken[key]
+                    line = document.line_of((culprit,), is_key=True)
+                    why = f"{key} would be the key of {taken[key]} and of {identity}."
+                    raise BadKeymap(path, f"line {line}", why, "Give one of them another.")
+                taken[key] = identity

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 from textual.widgets import Static
@@ -14,7 +16,9 @@ _WIDE = 100
 
 
 class StatusLine(Static):
-    """One line: what, where, how healthy, and every number that must never be silent."""
+    """One line: what, where, how healthy, and every number that must never be silent. Warnings stand below it."""
+
+    _warnings: Sequence[str] = ()
 
     def show(self, state: State, now: float) -> None:
         is_wide = self.size.width >= _WIDE
@@ -33,9 +37,12 @@ class StatusLine(Static):
         left.append(f"{gap}{search}" if search else "", style="bold cyan")
         if is_wide and (time_of_day := words.time_of_day(state.started, now)):
             left.append(f"{time_of_day:>{max(0, self.size.width - left.cell_len - 1)}}", style="dim")
-        for warning in _warnings(state):
+        warnings = _warnings(state)
+        for warning in warnings:
             left.append(f"\n ! {warning}", style="bold red")
-        self.update(left)
+        is_as_high = warnings == self._warnings
+        self._warnings = warnings
+        self.update(left, layout=not is_as_high)  # the others keep their size: a layout of the screen costs a frame
 
 
 def _warnings(state: State) -> list[str]:
@@ -58,7 +65,7 @@ class DependencyPanel(Static):
         view = state.dependencies.get(dependency or "")
         if view is None:
             self.border_title = "dependency"
-            self.update(Text("nothing called yet", style="dim"))
+            self.update(Text("nothing called yet", style="dim"), layout=False)
             return
         host, port = words.split_id(view)
         self.border_title = f"{host} {view.id.partition(':')[0]} {port.partition('/')[0]}".strip()
@@ -67,7 +74,7 @@ class DependencyPanel(Static):
         table.add_column(overflow="fold")
         for label, value in _facts(state, view, now):
             table.add_row(label, value)
-        self.update(table)
+        self.update(table, layout=False)
 
 
 def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Text]]:
@@ -140,7 +147,7 @@ class HealthStrip(Static):
         self.border_title = f"health · {state.health_check}" if state.health_check else "health"
         if not state.checks:
             lines = [Text("no check given: add --health http://localhost:PORT/PATH", style="yellow")]
-        self.update(Text("\n").join(lines))
+        self.update(Text("\n").join(lines), layout=False)
 
 
 _BARS = {Health.HEALTHY: "▇", Health.UNHEALTHY: "▁", Health.UNKNOWN: "·"}
@@ -177,4 +184,4 @@ class BlockedList(Static):
             text.append(f"{line.mode:<{_MODE}}" if is_wide else "", style="dim")
             text.append(f"{count}\n", style="bold red")
         self.border_title = f"blocked calls · {state.blocked}"
-        self.update(text if text else Text("none", style="dim"))
+        self.update(text if text else Text("none", style="dim"), layout=False)

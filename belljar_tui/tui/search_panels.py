@@ -58,7 +58,9 @@ class TrialPanel(Static):
         if (column.trial, took, self.size, len(grid.rows)) == self._shown:
             return
         self._shown = (column.trial, took, self.size, len(grid.rows))
-        self.border_title = " · ".join(_heading(column))
+        title = " · ".join(_heading(column, say.what_for(column.trial)))
+        fits = len(title) <= self.size.width - 2
+        self.border_title = title if fits else " · ".join(_heading(column, str(column.trial.phase or "")))
         self.border_subtitle = took
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(style="dim", no_wrap=True, min_width=8)
@@ -72,11 +74,11 @@ _TALL = 8
 """Lines from which on a long list may take more than one."""
 
 
-def _heading(column: Column) -> list[str]:
+def _heading(column: Column, what_for: str) -> list[str]:
     """Number, what came of it, and what it was for."""
     trial = column.trial
     glyph, _ = say.HEADINGS[column.heading]
-    parts = [f"trial {trial.number}", f"{glyph} {column.heading}", say.what_for(trial)]
+    parts = [f"trial {trial.number}", f"{glyph} {column.heading}", what_for]
     if column.heading is Heading.ABANDONED:
         parts.append("its answer was no longer wanted")
     return [part for part in parts if part]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -34,14 +34,16 @@ class SearchScreen(Screen[None]):
     Args:
         session: whose search it shows.
         profile_path: what `s` suggests.
+        keymap: binding id -> keys, for people who remap.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = list(SEARCH_KEYS)
 
-    def __init__(self, session: Session, profile_path: str) -> None:
+    def __init__(self, session: Session, profile_path: str, keymap: Mapping[str, str]) -> None:
         super().__init__()
         self._session = session
         self._profile_path = profile_path
+        self._remapped = keymap
         self._seen: SearchView | None = None
         self._has_answer = False
         self.is_by_hand = False
@@ -54,7 +56,7 @@ class SearchScreen(Screen[None]):
             yield TrialPanel(id="trial")
             yield ResultView(id="result")
         yield Static("The terminal is too small: BellJar needs 60 × 16.", id="search-small")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         trials = self.query_one(TrialGrid)
@@ -67,7 +69,9 @@ class SearchScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width >= _WIDE_COLUMNS, "wide")
-        self.set_class(event.size.width < _NARROW_COLUMNS, "narrow")
+        is_narrow = event.size.width < _NARROW_COLUMNS
+        self.set_class(is_narrow, "narrow")
+        self.query_one(Footer).compact = is_narrow
         self.set_class(event.size.width < _TINY_COLUMNS or event.size.height < _TINY_ROWS, "tiny")
         self._seen = None
         self.call_after_refresh(self.frame)
@@ -172,7 +176,7 @@ class SearchScreen(Screen[None]):
             self.query_one(TrialGrid).move_row(steps)
 
     def action_show_help(self) -> None:
-        keys = [(name_of(key, {}), key.tooltip) for key in SEARCH_KEYS]
+        keys = [(name_of(key, self._remapped), key.tooltip) for key in SEARCH_KEYS]
         self.app.push_screen(HelpScreen(keys, LEGEND))
 
     def _save(self, path: str | None) -> None:

@@ -33,12 +33,21 @@ LIGHT = Theme(
 Rgb = tuple[int, int, int]
 
 
-def _named(red: Rgb, green: Rgb, yellow: Rgb, plain: Rgb, background: Rgb) -> TerminalTheme:
-    """What `red`, `green` and `yellow` look like, bright or not; nothing else is used by name."""
-    eight = [background, red, green, yellow, plain, plain, plain, plain]
+def _named(named: tuple[Rgb, Rgb, Rgb, Rgb, Rgb], plain: Rgb, background: Rgb) -> TerminalTheme:
+    """What `red`, `green`, `yellow`, `magenta` and `cyan` look like, bright or not; nothing else is used by name."""
+    red, green, yellow, magenta, cyan = named
+    eight = [background, red, green, yellow, plain, magenta, cyan, plain]
     return TerminalTheme(background, plain, eight, eight)
 
 
-NAMED_DARK = _named((255, 107, 107), (127, 224, 127), (255, 215, 95), (217, 217, 217), (20, 24, 29))
+NAMED_DARK = _named(
+    ((255, 107, 107), (127, 224, 127), (255, 215, 95), (240, 120, 240), (95, 225, 225)),
+    plain=(217, 217, 217),
+    background=(20, 24, 29),
+)
 """Each is nearest to its own name among 16 colours, and light enough to be read in greys (NO_COLOR)."""
-NAMED_LIGHT = _named((168, 42, 32), (42, 106, 30), (128, 92, 16), (40, 40, 40), (250, 250, 247))
+NAMED_LIGHT = _named(
+    ((168, 42, 32), (20, 120, 20), (128, 92, 16), (140, 30, 140), (0, 125, 125)),
+    plain=(40, 40, 40),
+    background=(250, 250, 247),
+)

@@ -61,6 +61,7 @@ def demo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path / "tmux", " ".join((*BELLJAR, "demo")), width, height, environment)
     try:
         terminal.shows("● healthy")
+        terminal.shows("11 open")  # rows that come later would move the one that is selected
         terminal.press("Home")
         yield terminal
     finally:

@@ -212,3 +212,17 @@ async def test_a_journal_that_cannot_be_written_is_said() -> None:
         app.agent.tell(ev.EventsLost(at=2.0, source="journal", count=1))
         await until(pilot, lambda: "Its disk takes no more events" in app.screen_text)
         assert "lost 1" in app.screen_text
+
+
+async def test_arrows_select_rows_in_a_map_longer_than_its_window() -> None:
+    async with staged((80, 24)) as (app, pilot):
+        many = [f"tcp://d{n:02}.lab:80" for n in range(30)]
+        app.agent.tell(*(ev.DependencySeen(at=1.0, dependency=d, endpoint="", pid=7) for d in many))
+        await until(pilot, lambda: len(app.session.state.dependencies) == 34)
+        await pilot.press("home")
+        first = app.query_one(GraphView).selected
+        await pilot.press("down", "down", "up")
+        assert app.query_one(GraphView).selected == many[0]
+        assert first == AUTH
+        await pilot.press("end")
+        assert app.query_one(GraphView).scroll_offset.y > 0

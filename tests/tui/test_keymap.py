@@ -22,6 +22,12 @@ def test_a_key_a_list_of_keys_and_a_sign_are_read(tmp_path: Path) -> None:
     assert read_keymap(path) == {"cut": "y", "mode": "b,ctrl+b", "filter": "f", "help": "slash"}
 
 
+def test_one_key_may_mean_something_on_each_screen(tmp_path: Path) -> None:
+    path = tmp_path / "keymap.yaml"
+    path.write_text("search_stop: v\n")
+    assert read_keymap(path) == {"search_stop": "v"}
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -29,6 +35,7 @@ def test_a_key_a_list_of_keys_and_a_sign_are_read(tmp_path: Path) -> None:
         ("cut: y\nmode: [\n", 3, "broken YAML"),
         ("cut: {}\n", 1, "a key, or a list of keys, was expected"),
         ("mode: b\ncut: v\n", 2, "v would be the key of cut and of vacuum"),
+        ("search_stop: t\n", 1, "t would be the key of search_stop and of search_take_over"),
         ("- cut\n", 1, "a mapping of ids to keys"),
     ],
 )

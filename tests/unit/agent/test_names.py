@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rrset
@@ -291,8 +292,9 @@ async def test_malformed_queries_get_an_error_or_nothing_and_the_next_is_served(
         assert (await made.ask("a.lab")).answer
 
 
-@given(st.binary(min_size=12, max_size=80))
+@given(st.binary(min_size=12, max_size=80).filter(lambda query: query[2] >> 3 & 15 != dns.opcode.UPDATE))
 def test_a_failure_is_a_readable_answer_whatever_was_asked(query: bytes) -> None:
+    """But for updates: the reader used here wants a zone as their question, and says that any other is malformed."""
     failure = dns.message.from_wire(_failure(query, 2), question_only=True)
     assert failure.id == struct.unpack(">H", query[:2])[0]
     assert failure.flags & 0x8000

@@ -105,3 +105,23 @@ def test_a_cut_that_met_no_call_proves_nothing() -> None:
         ev.CutRestored(at=5.0, dependency=AUTH),
     ])  # fmt: skip
     assert [trying.health for trying in state.dependencies[AUTH].tried] == [Health.UNKNOWN]
+
+
+def test_a_cut_that_met_no_call_is_not_to_blame_for_bad_health() -> None:
+    state = fold([
+        health(1.0, Health.HEALTHY),
+        ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.REFUSE),
+        health(4.0, Health.UNHEALTHY),
+    ])  # fmt: skip
+    assert [trying.health for trying in state.dependencies[AUTH].tried] == [Health.UNKNOWN]
+
+
+def test_a_cut_is_to_blame_though_its_first_call_is_told_after_health_turned() -> None:
+    state = fold([
+        health(1.0, Health.HEALTHY),
+        ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.REFUSE),
+        health(2.3, Health.UNHEALTHY),
+        blocked(2.5),
+    ])  # fmt: skip
+    tried = state.dependencies[AUTH].tried
+    assert [(trying.health, round(trying.after_s or 0, 6)) for trying in tried] == [(Health.UNHEALTHY, 0.3)]

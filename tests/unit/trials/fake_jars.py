@@ -27,6 +27,7 @@ class FakeJar:
         self.began: tuple[Wanted, str, Mapping[str, str]] | None = None
         self.has_begun = asyncio.Event()
         self.wanted: list[Wanted] = []
+        self.has_been_cut = asyncio.Event()
         self.on_want: list[list[ev.AnyEvent]] = []
         """What happens upon each further wanted state."""
         self.last: list[ev.AnyEvent] = []
@@ -74,6 +75,7 @@ class FakeJar:
 
     async def want(self, wanted: Wanted) -> None:
         self.wanted.append(wanted)
+        self.has_been_cut.set()
         self.say(ev.SealChanged(at=self.now(), seal=wanted.seal, mode=wanted.seal_mode))
         self.say(*(self.on_want.pop(0) if self.on_want else []))
 

@@ -11,12 +11,12 @@ import pytest
 from fake_jars import FakeJar, Maker
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.deadline import Deadline
 from belljar_tui.core.model import Health, Mode, Seal, Wanted
 from belljar_tui.core.search import Phase
 from belljar_tui.core.search import Wanted as WantedTrial
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import BadDependencyId
-from belljar_tui.trials.deadline import Deadline
 from belljar_tui.trials.jar_oracle import JarOracle
 from belljar_tui.trials.oracle import Oracle
 from belljar_tui.trials.steady import SteadyOracle
@@ -261,18 +261,30 @@ async def test_a_service_that_ends_in_a_cut_is_broken_at_once(tmp_path: Path) ->
     assert outcome.detail == "the service ended with exit code 1"
 
 
-async def test_a_cancelled_trial_takes_its_service_with_it(tmp_path: Path) -> None:
-    async with steady(tmp_path, soak_s=60.0) as world:
+async def test_an_abandoned_trial_opens_everything_again_and_keeps_the_service(tmp_path: Path) -> None:
+    async with steady(tmp_path, soak_s=0.2) as world:
         trial = world.begin()
         jar = await world.jar()
         jar.healthy()
-        while not jar.wanted:  # noqa: ASYNC110  # the fake has no more to say
-            await asyncio.sleep(0)
+        await jar.has_been_cut.wait()
         trial.cancel()
         await asyncio.wait([trial])
-        again = world.begin(Trial(None))
-        fresh = await world.jar(1)
-        fresh.unhealthy("503")
-        again.cancel()
-        await asyncio.wait([again])
+        assert trial.cancelled()
+        assert jar.wanted == [SOME.wanted, Wanted()]
+        assert (await world.begin()).verdict is HEALTHY
+        assert len(jar.wanted) == 4
+
+
+async def test_what_an_abandoned_trial_did_to_a_service_is_not_the_next_ones(tmp_path: Path) -> None:
+    async with steady(tmp_path, deadline_s=0.2, soak_s=0.2) as world:
+        trial = world.begin()
+        jar = await world.jar()
+        jar.on_want = [[ev.HealthChanged(at=0.0, health=Health.UNHEALTHY, check="c", detail="503")]]
+        jar.healthy()
+        await jar.has_been_cut.wait()
+        trial.cancel()
+        await asyncio.wait([trial])
+        again = world.begin()
+        (await world.jar(1)).healthy()
+        assert (await again).verdict is HEALTHY
         assert jar.is_killed
