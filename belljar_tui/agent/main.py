@@ -45,6 +45,8 @@ _FLUSH_S = 0.025
 _COUNT_S = 0.5
 _KILLED_S = 1.0
 """How long to wait for a killed service, so that its last counts are final."""
+_WARM_S = 0.005
+"""By then our last word is on its way, and the service busy with loading its own."""
 _AUDIT_EVERY = 20
 """Counting rounds between two self-audits (10 s)."""
 
@@ -182,6 +184,7 @@ class Agent:
     def _start_service(self) -> None:
         """Start it where there is one; where it is a container of its own, say that it may start."""
         command = list(self._prepare.service)
+        asyncio.get_running_loop().call_later(_WARM_S, self._names.warm)
         if self._attachment is not None:
             self._on_began(self._attachment.service, command)
         elif self._is_contained:

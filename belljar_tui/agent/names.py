@@ -12,15 +12,13 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from typing import cast
-
-import dns.exception
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import msgspec
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from belljar_tui.core.model import Mode
+
+if TYPE_CHECKING:
+    from belljar_tui.agent.dns_text import Asked
 
 _SO_MARK = 36
 _TIMEOUT_S = 2.0
@@ -32,17 +30,11 @@ _HEADER_BYTES = 12
 _IS_ANSWER = 0x80
 _KEPT_FLAGS, _FAILED_FLAGS = 0x7900, 0x8080
 """Of the query: its opcode and whether it wanted recursion. Of the failure: an answer, recursion available."""
-_ADDRESS_KINDS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA})
 Upstream = tuple[str, int]
 Peer = tuple[str, int]
 """The address and port a query came from."""
 OnResolved = Callable[[str, list[str], str], None]
 """Name (lower case, no last dot), addresses, and the answer's code where it was not NOERROR, or what went wrong."""
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    name: str
-    is_for_addresses: bool
 
 
 class NameServer:
@@ -99,6 +91,10 @@ class NameServer:
         if self._asking:
             await asyncio.wait(self._asking, timeout=deadline_s)
 
+    def warm(self) -> None:
+        """Load what the first query needs, so that it need not wait for it."""
+        _text()
+
     async def stop(self) -> None:
         """Close every listener; queries under way are dropped."""
         for task in self._asking:
@@ -132,9 +128,8 @@ class NameServer:
         return task
 
     async def _resolve(self, query: bytes, reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
-        try:
-            asked = _asked(query)
-        except dns.exception.DNSException:
+        asked = _text().read_query(query)
+        if asked is None:
             reply(_failure(query, _FORMERR))
             return
         answer, words = await self._ask(query, over_tcp=over_tcp)
@@ -182,23 +177,11 @@ class NameServer:
                 self._asked_upstream.discard(ours)
         return kept, words
 
-    def _read(self, asked: _Asked, answer: bytes) -> None:
-        """Tell who listens what the answer says; one we cannot read is passed on unread.
-
-        Every address of the answer counts, not only those at the end of a well-formed chain of aliases: there are
-        clients that take any, and one that we did not read would pass a cut.
-        """
-        try:
-            message = dns.message.from_wire(
-                answer, ignore_trailing=True, raise_on_truncation=False, continue_on_error=True
-            )
-        except dns.exception.DNSException:
-            return
-        addresses = [record.address for rrset in message.answer if rrset.rdtype in _ADDRESS_KINDS for record in rrset]
-        code = message.rcode()
-        if addresses or (code != dns.rcode.NOERROR and asked.is_for_addresses):
-            words = "" if code == dns.rcode.NOERROR else dns.rcode.to_text(code)
-            self._on_resolved(asked.name, list(dict.fromkeys(addresses)), words)
+    def _read(self, asked: Asked, answer: bytes) -> None:
+        """Tell who listens what the answer says; one we cannot read is passed on unread."""
+        read = _text().read_answer(answer)
+        if read is not None and (read.addresses or (read.detail and asked.is_for_addresses)):
+            self._on_resolved(asked.name, read.addresses, read.detail)
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving = asyncio.current_task()
@@ -303,13 +286,11 @@ def _write_framed(writer: asyncio.StreamWriter, answer: bytes) -> None:
         writer.write(struct.pack(">H", len(answer)) + answer)
 
 
-def _asked(query: bytes) -> _Asked:
-    """Raises DNSException when the query is not one."""
-    message = dns.message.from_wire(query, question_only=True)
-    if len(message.question) != 1:
-        raise dns.exception.FormError
-    question = message.question[0]
-    return _Asked(question.name.to_text(omit_final_dot=True).lower(), question.rdtype in _ADDRESS_KINDS)
+def _text() -> ModuleType:
+    """See the module for why it is loaded so late."""
+    from belljar_tui.agent import dns_text
+
+    return dns_text
 
 
 def _failure(query: bytes, code: int) -> bytes:

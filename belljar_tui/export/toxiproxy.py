@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from belljar_tui.core.check import EXEC, parse_check
+from belljar_tui.core.check import HTTP, TCP, parse_check
 from belljar_tui.core.model import Dependency, Mode, Protocol
 from belljar_tui.errors import BadCheck
 from belljar_tui.export.contract import Contract, Exported, is_local
@@ -69,7 +69,7 @@ def _listened(contract: Contract) -> Iterator[int]:
             check = parse_check(text)
         except BadCheck:
             continue
-        if check.kind != EXEC:
+        if check.kind in (HTTP, TCP):
             yield check.port
 
 

@@ -157,6 +157,7 @@ def attach(
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
 @health_options
 @service_options
+@container_options
 @search_options
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 def minimize(**options: Any) -> None:
@@ -167,6 +168,7 @@ def minimize(**options: Any) -> None:
 
     \b
       belljar minimize -o shop.belljar.yaml --health http://localhost:8080/ready -- ./server
+      belljar minimize --image shop/checkout:1.4 --network backend -o checkout.belljar.yaml
       belljar minimize --lab checkout --jobs 4
       belljar minimize --lab checkout --modes refuse,blackhole   what breaks it if it hangs?
       belljar minimize --trial-command ./try.sh --dependencies deps.txt
@@ -263,6 +265,18 @@ def agent_image(base: str | None) -> None:
     from belljar_tui.headless import engine as with_engine
 
     sys.exit(with_engine.build_agent_image(base))
+
+
+@cli.command()
+def clean() -> None:
+    """Remove containers that a killed session left in the Docker engine.
+
+    There should be none: containers of a session end with it, and the engine removes them. Those of a session that
+    still runs are left alone.
+    """
+    from belljar_tui.headless import engine as with_engine
+
+    sys.exit(with_engine.clean())
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import msgspec
 
 from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.errors import UsageError
+from belljar_tui.headless import diagnostics
 from belljar_tui.jars.plan import Plan
 from belljar_tui.wire.messages import Checks
 
@@ -128,7 +130,8 @@ def looked_up(plan: Plan, health: Checks) -> tuple[Plan, tuple[str, ...], Checks
     """The plan, what will run, how health is measured, and the image's digest. Raises EngineError or UsageError."""
     from belljar_tui.jars.docker import look_up
 
-    found = asyncio.run(look_up(plan))
+    with ThreadPoolExecutor(1) as apart:  # a loop of its own: whoever asks may have one running
+        found = apart.submit(lambda: asyncio.run(look_up(plan, diagnostics.note))).result()
     if not health.checks and found.has_own_check:
         health = msgspec.structs.replace(health, checks=(IMAGE_CHECK,))
     return plan, found.command, health, found.digest

@@ -20,6 +20,7 @@ from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
+from belljar_tui.headless.containers import command_of_profile, plan_of_profile, with_container
 from belljar_tui.headless.options import require_command
 from belljar_tui.jars.namespaces import GRACE_S, NamespaceJar
 from belljar_tui.jars.plan import Plan
@@ -108,9 +109,11 @@ def asked_for_profile(profile: Profile) -> Asked:
     if profile.lab is not None:
         asked = asked_for_lab(profile.lab, wanted_of(profile), health)
         return msgspec.structs.replace(asked, deadline_s=profile.recovery.deadline_s)
+    plan = plan_of_profile(profile)
     return Asked(
         name=profile.name,
-        command=profile.service.command,
+        command=command_of_profile(profile, plan) if plan else profile.service.command,
+        plan=plan,
         health=health,
         wanted=wanted_of(profile),
         environment=dict(os.environ),
@@ -136,7 +139,7 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
-        jar=_kind_of(asked),
+        jar=jar_of(asked),
         command=list(asked.command),
         checks=list(asked.health.checks),
         started=started.isoformat(timespec="seconds"),
@@ -154,6 +157,15 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
         new_search=searches(asked, folder) if searches is not None else None,
     )
     return Opened(session, journal, log, writer)
+
+
+def jar_of(asked: Asked) -> str:
+    """What kind of jar it is, as events say it."""
+    if asked.attached is not None:
+        return f"attached via {asked.attached.via}"
+    if asked.plan is not None:
+        return "docker"
+    return "lab" if asked.lab else "namespaces"
 
 
 def jar_oracle(
@@ -191,12 +203,6 @@ def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
         return TrialJar(_jar(sealed, "", zero, is_waiting=True), zero)
 
     return make
-
-
-def _kind_of(asked: Asked) -> str:
-    if asked.attached is not None:
-        return f"attached via {asked.attached.via}"
-    return "docker" if asked.plan else "lab" if asked.lab else "namespaces"
 
 
 def _attach_jar(asked: Asked, attached: Attached, zero: float) -> AttachJar:
@@ -247,6 +253,8 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
             environment=asked.added,
             healthy=Healthy(every_s=timing.every_s, timeout_s=timing.timeout_s, healthy_for=timing.healthy_for),
         )
+        if asked.plan is not None:
+            profile = with_container(profile, asked.plan, asked.digest)
         write_profile(path, profile)
 
     return save

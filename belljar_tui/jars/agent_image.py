@@ -32,8 +32,9 @@ _DOCKERFILE = """
 FROM {base}
 COPY content /opt/belljar
 ENV PYTHONPATH=/opt/belljar PYTHONDONTWRITEBYTECODE=1
-RUN python3 -m compileall -q /opt/belljar && python3 -P -c "import belljar_tui.agent.main"
-CMD ["python3", "-P", "-m", "belljar_tui.agent.main"]
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/belljar
+RUN python3 -S -P -c "import belljar_tui.agent.main, belljar_tui.agent.dns_text"
+CMD ["python3", "-S", "-P", "-m", "belljar_tui.agent.main"]
 """
 
 

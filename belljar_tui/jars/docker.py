@@ -326,12 +326,16 @@ class Found(msgspec.Struct, frozen=True):
     """Of the image: of its repository where it has one, else its id."""
 
 
-async def look_up(plan: Plan) -> Found:
-    """Whether a plan can be carried out, and what the image says. Raises EngineError or UsageError."""
+async def look_up(plan: Plan, say: Callable[[str], None]) -> Found:
+    """Whether a plan can be carried out, and what the image says. The agent's image is there afterwards.
+
+    Raises EngineError or UsageError.
+    """
     require_sensible(plan)
     engine = await Engine.connect()
     try:
         image, _ = await asyncio.gather(service_image(engine, plan), require_networks(engine, plan))
+        await agent_image.require(engine, say)
     finally:
         await engine.close()
     digests = image.get("RepoDigests") or []

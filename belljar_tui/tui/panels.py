@@ -51,6 +51,10 @@ def _warnings(state: State) -> list[str]:
         found.append(f"the seal is not proven: {state.proof.detail}")
     if state.audit_failures:
         found.append(state.audit_failures[-1])
+    if state.holes:
+        which = "; ".join(words.hole(each) for each in state.holes[:3])
+        more = f"; and {len(state.holes) - 3} more" if len(state.holes) > 3 else ""
+        found.append(f"holes in the seal: {which}{more} (close one with {state.holes[0].remedy})")
     if state.queue == "none":
         found.append("no queue in this kernel: blocked calls are counted, not named")
     if state.exit_code is not None and not state.ended:
@@ -99,6 +103,8 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
 
 def _state(state: State, view: DependencyView, now: float) -> Text:
     mark, style = words.glyph(state, view)
+    if view.mode is None and state.is_down(view):
+        return Text(f"{mark} down: its container does not run", style=style)
     if view.mode is None:
         return Text(f"{mark} {'idle' if words.is_idle(state, view) else 'open'}", style=style)
     by = " by the seal" if view.cut_by == "seal" else ""

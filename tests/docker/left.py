@@ -14,9 +14,9 @@ DEADLINE_S = 20.0
 def everything(engine: docker.DockerClient) -> dict[str, set[str]]:
     """Ids of containers, networks and volumes."""
     return {
-        "containers": {each.id for each in engine.containers.list(all=True, ignore_removed=True)},
-        "networks": {each.id for each in engine.networks.list()},
-        "volumes": {each.id for each in engine.volumes.list()},
+        "containers": {str(each.id) for each in engine.containers.list(all=True, ignore_removed=True)},
+        "networks": {str(each.id) for each in engine.networks.list()},
+        "volumes": {str(each.id) for each in engine.volumes.list()},
     }
 
 
