@@ -92,6 +92,7 @@ class Agent:
         )
         if self._attachment is not None:
             self._attachment.require_loopback()
+            self._names.warm()  # before there is a table: the target's queries are not to wait for it
         self._port = await self._names.start()
         self._netfilter = Netfilter()
         self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded)

@@ -46,6 +46,12 @@ def mask_file_system(search: Sequence[str]) -> None:
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
+def see_own_processes() -> None:
+    """A /proc of the PID namespace we are in, in a mount namespace of our own."""
+    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+
+
 def open_low_ports() -> None:
     """Let the service, which has no capability here, bind ports below 1024 and send pings, as it could outside."""
     _write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import msgspec
 
@@ -14,7 +15,7 @@ from belljar_tui.headless.opening import Asked, Attached, open_session
 from belljar_tui.headless.run import require_terminal, show
 from belljar_tui.jars.engine import Engine
 from belljar_tui.jars.target import Target, find, owner_of
-from belljar_tui.jars.ways import HOST, SIDECAR, why_not_host
+from belljar_tui.jars.ways import HOST, SIDECAR, WaitingAgent, why_not_host
 from belljar_tui.wire.messages import Checks
 
 AUTO = "auto"
@@ -35,20 +36,28 @@ def attach(
         require_terminal()
     if target is None:
         raise UsageError("What is to be attached to?", remedy="Name a container, a Compose service or a PID.")
-    found, chosen = asyncio.run(_found(target, via))
-    if not health.checks and found.has_own_check:
-        health = msgspec.structs.replace(health, checks=(IMAGE_CHECK,))
-    asked = Asked(
-        name=name or found.name.replace(" ", "-"),
-        command=found.command,
-        health=health,
-        wanted=Wanted(seal=Seal(seal)),
-        journal=journal,
-        attached=Attached(found, chosen.way),
-    )
-    if chosen.why:
-        diagnostics.note(f"belljar: attaching to {found.name} via {chosen.way}: {chosen.why}")
-    return show(lambda: open_session(asked), headless=headless)
+    waiting = WaitingAgent() if via != SIDECAR and os.geteuid() == 0 else None  # it starts while we look
+    try:
+        found, chosen = asyncio.run(_found(target, via))
+        if chosen.way == SIDECAR and waiting is not None:
+            waiting.dismiss()
+            waiting = None
+        if not health.checks and found.has_own_check:
+            health = msgspec.structs.replace(health, checks=(IMAGE_CHECK,))
+        asked = Asked(
+            name=name or found.name.replace(" ", "-"),
+            command=found.command,
+            health=health,
+            wanted=Wanted(seal=Seal(seal)),
+            journal=journal,
+            attached=Attached(found, chosen.way, waiting),
+        )
+        if chosen.why:
+            diagnostics.note(f"belljar: attaching to {found.name} via {chosen.way}: {chosen.why}")
+        return show(lambda: open_session(asked), headless=headless)
+    finally:
+        if waiting is not None:
+            waiting.dismiss()
 
 
 class _Chosen(msgspec.Struct, frozen=True):

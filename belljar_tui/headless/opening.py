@@ -50,6 +50,8 @@ class Attached(msgspec.Struct, frozen=True):
     target: Target
     via: str
     """`host` or `sidecar`."""
+    waiting: WaitingAgent | None = None
+    """Started ahead, for `host`."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from belljar_tui.jars.attach import AttachJar
     from belljar_tui.jars.docker import DockerJar
     from belljar_tui.jars.target import Target
+    from belljar_tui.jars.ways import WaitingAgent
 
 Searches = Callable[[Asked, Path], NewSearch]
 """From what was asked for and the session's folder."""
@@ -209,7 +212,14 @@ def _attach_jar(asked: Asked, attached: Attached, zero: float) -> AttachJar:
     from belljar_tui.jars.attach import AttachJar  # only then is the engine's SDK needed
 
     prepare = Prepare(service=asked.command, wanted=asked.wanted, health=asked.health)
-    return AttachJar(attached.target, prepare, via=attached.via, clock_zero=zero, say=diagnostics.note)
+    return AttachJar(
+        attached.target,
+        prepare,
+        via=attached.via,
+        clock_zero=zero,
+        waiting=attached.waiting,
+        say=diagnostics.note,
+    )
 
 
 def _jar(asked: Asked, log_path: str, zero: float, *, is_waiting: bool = False) -> NamespaceJar | DockerJar:

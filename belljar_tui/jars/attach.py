@@ -24,7 +24,7 @@ from belljar_tui.jars.lives import Lives
 from belljar_tui.jars.neighbours import NeighbourWatch
 from belljar_tui.jars.process import ProcessRoom
 from belljar_tui.jars.target import Company, Target, company_of, company_of_process, require_fit
-from belljar_tui.jars.ways import HOST, HostWay, Namespaces, SidecarWay, Way
+from belljar_tui.jars.ways import HOST, HostWay, Namespaces, SidecarWay, WaitingAgent, Way
 from belljar_tui.wire import messages as msg
 
 _EVENTS_KEPT = 10_000
@@ -42,6 +42,7 @@ class AttachJar:
         prepare: what the agent is to do; where it lives and its clock are filled in here.
         via: `host` or `sidecar`.
         clock_zero: CLOCK_MONOTONIC at the session's start, seconds.
+        waiting: an agent that was started ahead; ours from now on.
         say: takes a line for the person who waits.
     """
 
@@ -52,6 +53,7 @@ class AttachJar:
         *,
         via: str,
         clock_zero: float,
+        waiting: WaitingAgent | None = None,
         say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self._target = target
@@ -60,6 +62,8 @@ class AttachJar:
         self._via = via
         self._clock_zero = clock_zero
         self._say = say
+        self._waiting = waiting
+        """Started ahead: for the first life by who made us, then one for each next."""
         self._session = secrets.token_hex(6)
         self._engine: Engine | None = None
         self._following: Following | None = None
@@ -130,6 +134,8 @@ class AttachJar:
         for task in self._tasks:
             task.cancel()
         await self._events.put(None)
+        if self._waiting is not None:
+            self._waiting.dismiss()
         if self._following is not None:
             self._following.stop()
         if self._engine is not None:
@@ -225,7 +231,8 @@ class AttachJar:
     def _host_way(self, pid: int) -> HostWay:
         namespaces = Namespaces(pid)
         self._prepare = msgspec.structs.replace(self._prepare, target=namespaces.pid_inside)
-        return HostWay(namespaces)
+        waiting, self._waiting = self._waiting or WaitingAgent(), None
+        return HostWay(namespaces, waiting)
 
     def _prepared(self) -> msg.Prepare:
         try:
@@ -281,6 +288,8 @@ class AttachJar:
             self._stops.append(watch.stop)
         checks.start()
         self._stops.append(checks.stop)
+        if self._via == HOST and self._following is not None and self._waiting is None:
+            self._waiting = WaitingAgent()
 
     def _end_life(self) -> None:
         for stop in self._stops:

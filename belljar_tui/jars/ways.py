@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from belljar_tui.errors import AgentLost, MissingTool, TargetUnfit
 from belljar_tui.jars import agent_image
@@ -23,12 +23,13 @@ from belljar_tui.jars.attached import STDOUT, Attached, Lines
 from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.labels import labels_of
 from belljar_tui.jars.plan import AGENT_MAY
+from belljar_tui.wire import messages as msg
 
 HOST, SIDECAR = "host", "sidecar"
 _LINE_BYTES = 16 << 20
 _WORDS_KEPT = 20
 _LEAVE_S = 3.0
-_AGENT = ("-P", "-m", "belljar_tui.agent.main")
+_ENTERING = ("-P", "-m", "belljar_tui.agent.entering")
 
 
 class Way(Protocol):
@@ -75,21 +76,14 @@ class Namespaces:
         if self.shares_pids:
             self.pid_inside = pid
 
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        return tuple(self._open.values())
-
-    def command(self) -> list[str]:
-        """What makes a command run in them, with a /proc that shows its processes: in a mount namespace of its own."""
-        entering = [f"--net=/proc/self/fd/{self._open['net']}"]
-        if os.geteuid() != 0 and not self._is_ours("user"):
-            entering += [f"--user=/proc/self/fd/{self._open['user']}", "--preserve-credentials"]
-        fresh: list[str] = []
-        if not self.shares_pids:
-            entering.append(f"--pid=/proc/self/fd/{self._open['pid']}")
-            fresh = ["unshare", "--mount", "--propagation", "private", "--mount-proc", "--"]
-        alone = ["setpriv", "--pdeathsig", "KILL"]
-        return [*alone, "nsenter", *entering, "--", *alone, *fresh]
+    def enter(self) -> msg.Enter:
+        """What an agent is told: our descriptors, as it can reach them."""
+        has_user = os.geteuid() != 0 and not self._is_ours("user")
+        return msg.Enter(
+            net=self._path("net"),
+            pid="" if self.shares_pids else self._path("pid"),
+            user=self._path("user") if has_user else "",
+        )
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -97,72 +91,86 @@ class Namespaces:
             os.close(descriptor)
         self._open.clear()
 
+    def _path(self, kind: str) -> str:
+        return f"/proc/{os.getpid()}/fd/{self._open[kind]}"
+
     def _is_ours(self, kind: str) -> bool:
         return os.fstat(self._open[kind]).st_ino == os.stat(f"/proc/self/ns/{kind}").st_ino  # noqa: PTH116
+
+
+class WaitingAgent:
+    """An agent of this machine that is loaded and waits to be told where to: half of the time to a seal is its start.
+
+    Needs no event loop to be started. It ends with us.
+    """
+
+    def __init__(self) -> None:
+        """Raises MissingTool."""
+        if shutil.which("setpriv") is None:
+            raise MissingTool("setpriv", "entering the target", "Install it with: sudo apt install util-linux")
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, *_ENTERING],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        """It is not needed (any more). Safe to call twice."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class HostWay:
     """Enters from this machine; needs root here (or the user namespace that owns the target's), and no image."""
 
-    def __init__(self, namespaces: Namespaces) -> None:
+    def __init__(self, namespaces: Namespaces, agent: WaitingAgent) -> None:
         self.words: deque[str] = deque(maxlen=_WORDS_KEPT)
         self._namespaces = namespaces
-        self._process: Process | None = None
+        self._agent = agent.process
+        self._output: asyncio.StreamReader | None = None
+        self._input: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def enter(self) -> None:
-        for tool in ("nsenter", "unshare", "setpriv"):
-            if shutil.which(tool) is None:
-                raise MissingTool(tool, "entering the target", "Install it with: sudo apt install util-linux")
-        self._process = await asyncio.create_subprocess_exec(
-            *self._namespaces.command(),
-            sys.executable,
-            *_AGENT,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            limit=_LINE_BYTES,
-            start_new_session=True,
-            pass_fds=self._namespaces.descriptors,
-        )
-        self._listening = asyncio.create_task(self._listen(self._process))
+        self._output = await _reader(self._agent.stdout)
+        self._listening = asyncio.create_task(self._listen(await _reader(self._agent.stderr)))
+        self._input = await _writer(self._agent.stdin)
+        await self.send(msg.encode(self._namespaces.enter()))
 
     async def send(self, line: bytes) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            process.stdin.write(line + b"\n")
-            await process.stdin.drain()
+        if self._input is not None:
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                self._input.write(line + b"\n")
+                await self._input.drain()
 
     async def lines(self) -> AsyncIterator[bytes]:
-        if self._process is None or self._process.stdout is None:
-            return
-        while line := await self._process.stdout.readline():
+        while self._output is not None and (line := await self._output.readline()):
             yield line
 
     async def code(self) -> int:
-        if self._process is None:
-            return -1
-        code = await self._process.wait()
+        code = await asyncio.to_thread(self._agent.wait)
         if self._listening is not None:
             await self._listening
         return code
 
     async def leave(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            try:
-                await asyncio.wait_for(self._process.wait(), _LEAVE_S)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
-                await self._process.wait()
+        try:
+            await asyncio.to_thread(self._agent.wait, _LEAVE_S)
+        except subprocess.TimeoutExpired:
+            self._agent.kill()
+            await asyncio.to_thread(self._agent.wait)
+        if self._input is not None:
+            self._input.close()
         self._namespaces.close()
 
-    async def _listen(self, process: Process) -> None:
-        if process.stderr is not None:
-            async for line in process.stderr:
-                self.words.append(line.decode(errors="replace").rstrip())
+    async def _listen(self, said: asyncio.StreamReader) -> None:
+        async for line in said:
+            self.words.append(line.decode(errors="replace").rstrip())
 
 
 class SidecarWay:
@@ -249,8 +257,8 @@ def why_not_host(container: Json, owner: str) -> str:
     """Why we cannot enter this container from here; empty when we can."""
     if os.geteuid() != 0:
         return "belljar does not run as root"
-    if missing := [tool for tool in ("nsenter", "unshare", "setpriv") if shutil.which(tool) is None]:
-        return f"{missing[0]} is not installed"
+    if shutil.which("setpriv") is None:
+        return "setpriv is not installed"
     pid = container["State"]["Pid"]
     try:
         known = Path(f"/proc/{pid}/cgroup").read_text() + Path(f"/proc/{pid}/mountinfo").read_text()
@@ -259,6 +267,18 @@ def why_not_host(container: Json, owner: str) -> str:
     if not any(each and each in known for each in (container["Id"], owner)):
         return "its engine is on another machine"
     return ""
+
+
+async def _reader(pipe: IO[bytes] | None) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit=_LINE_BYTES)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
+
+
+async def _writer(pipe: IO[bytes] | None) -> asyncio.StreamWriter:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, pipe)
+    return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 def _pid_inside(pid: int) -> int:

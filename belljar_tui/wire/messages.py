@@ -87,6 +87,14 @@ class Prepare(Message, frozen=True):
     """Seconds since the session's start when this message was sent."""
 
 
+class Enter(Message, frozen=True):
+    """Before Prepare, to an agent that waits outside of a target: the namespaces to enter, as paths; empty: stay."""
+
+    net: str
+    pid: str = ""
+    user: str = ""
+
+
 class Begin(Message, frozen=True):
     """Start the service of a waiting jar, with this wanted state in force from its first instruction."""
 
@@ -138,7 +146,7 @@ class NeighboursKnown(Message, frozen=True):
     neighbours: tuple[Neighbour, ...]
 
 
-AnyMessage = Prepare | Begin | Want | Finish | ServiceBegan | ServiceEnded | CheckAnswered | NeighboursKnown
+AnyMessage = Prepare | Enter | Begin | Want | Finish | ServiceBegan | ServiceEnded | CheckAnswered | NeighboursKnown
 
 _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 _encoder = msgspec.json.Encoder()
