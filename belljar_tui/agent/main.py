@@ -47,6 +47,8 @@ _KILLED_S = 1.0
 """How long to wait for a killed service, so that its last counts are final."""
 _WARM_S = 0.005
 """By then our last word is on its way, and the service busy with loading its own."""
+_NEIGHBOURS_S = 0.5
+"""How long a target's connections may wait for the names of whom they lead to."""
 _AUDIT_EVERY = 20
 """Counting rounds between two self-audits (10 s)."""
 
@@ -70,6 +72,7 @@ class Agent:
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
         self._has_begun = False
+        self._has_seen_standing = False
         self._ended: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._log = ServiceLog(prepare.log_path)
@@ -93,6 +96,7 @@ class Agent:
         if self._attachment is not None:
             self._attachment.require_loopback()
             self._names.warm()  # before there is a table: the target's queries are not to wait for it
+            conntrack.remember(self._sockets.connections(AGENT_MARK))
         self._port = await self._names.start()
         self._netfilter = Netfilter()
         self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded)
@@ -133,6 +137,7 @@ class Agent:
                 self._contained.take_answer(message)
             case msg.NeighboursKnown():
                 self._contained.take_neighbours(message)
+                self._see_standing()
             case _:
                 pass
 
@@ -157,6 +162,13 @@ class Agent:
         self._learn_hosts(attachment.hosts())
         self._enforcer.want(self._prepare.wanted)
         conntrack.forget_answered()
+
+    def _see_standing(self) -> None:
+        """Connections from before us, once: as soon as the engine has named who they lead to."""
+        if self._attachment is not None and not self._has_seen_standing:
+            self._has_seen_standing = True
+            for connection in self._sockets.connections(AGENT_MARK):
+                self._observer.on_standing(connection)
 
     def _learn_hosts(self, hosts: dict[str, str]) -> None:
         for address, name in hosts.items():
@@ -188,6 +200,7 @@ class Agent:
         asyncio.get_running_loop().call_later(_WARM_S, self._names.warm)
         if self._attachment is not None:
             self._on_began(self._attachment.service, command)
+            asyncio.get_running_loop().call_later(_NEIGHBOURS_S, self._see_standing)
         elif self._is_contained:
             self._emit(ev.ServiceAwaited(at=self.now()))
         elif command:

@@ -25,6 +25,7 @@ _OWNER_AT, _ATTRIBUTES_AT = 64, 72
 _NO_COOKIE = b"\xff" * 8
 _MARK = 15
 _ALL_STATES = 0xFFFFFFFF
+_ESTABLISHED = 1 << 1
 _LISTEN, _CLOSE, _TIME_WAIT = 1 << 10, 1 << 7, 1 << 6
 _NUMBERS = {Protocol.TCP: socket.IPPROTO_TCP, Protocol.UDP: socket.IPPROTO_UDP}
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -38,6 +39,21 @@ class SocketOwner(msgspec.Struct, frozen=True):
     uid: int
 
 
+class Connection(msgspec.Struct, frozen=True):
+    """A connected socket: one of the service's own calls, or one that it answers."""
+
+    protocol: Protocol
+    near: Address
+    far: Address
+    inode: int
+    is_call: bool
+    """We called; where somebody listens on the near port, they did."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.far[0], self.protocol, self.far[1])
+
+
 class _Found(msgspec.Struct, frozen=True):
     family: int
     identity: bytes
@@ -48,6 +64,10 @@ class _Found(msgspec.Struct, frozen=True):
     @property
     def local_port(self) -> int:
         return int.from_bytes(self.identity[0:2], "big")
+
+    @property
+    def local(self) -> Address:
+        return self._text(self.identity[4:20]), self.local_port
 
     def remote(self, protocol: Protocol) -> Endpoint:
         return Endpoint(self._text(self.identity[20:36]), protocol, int.from_bytes(self.identity[2:4], "big"))
@@ -117,6 +137,22 @@ class SocketTable:
             for protocol, states in ((Protocol.TCP, _LISTEN), (Protocol.UDP, _CLOSE))
             for found in self._all(protocol, states)
         }
+
+    def connections(self, spare_mark: int) -> list[Connection]:
+        """Every connected TCP and UDP socket, those with `spare_mark` left out."""
+        listening = self.listeners()
+        return [
+            Connection(
+                protocol,
+                found.local,
+                (found.remote(protocol).address, found.remote(protocol).port),
+                found.owner.inode,
+                (protocol, found.local_port) not in listening,
+            )
+            for protocol in _NUMBERS
+            for found in self._all(protocol, _ESTABLISHED)
+            if found.mark != spare_mark and found.remote(protocol).port
+        ]
 
     def can_destroy(self) -> bool:
         """Whether this kernel destroys sockets for us (CONFIG_INET_DIAG_DESTROY); tried once on one that is not."""
