@@ -61,6 +61,14 @@ def has_table(container: Container) -> bool:
     return "belljar" in _inside(container.attrs["State"]["Pid"], "nft", "list", "tables")
 
 
+def wait_until_open(container: Container) -> None:
+    """Fails when the seal is still there after a while."""
+    end = time.monotonic() + DEADLINE_S
+    while has_table(container):
+        assert time.monotonic() < end, "the seal is still there"
+        time.sleep(0.05)
+
+
 def _inside(pid: int, *words: str) -> str:
     done = subprocess.run(["nsenter", "-t", str(pid), "-n", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
