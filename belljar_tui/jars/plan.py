@@ -91,6 +91,7 @@ def agent_config(plan: Plan, image: str, session: str) -> Json:
     return {
         "Image": image,
         "Labels": labels_of(session, "agent"),
+        "StopSignal": "SIGKILL",  # as PID 1 it hears no other, and has nothing to put in order
         "OpenStdin": True,
         "StdinOnce": True,
         "AttachStdin": True,

@@ -85,8 +85,8 @@ _HOLES = {"engine": "the engine's own socket", "socket": "a socket of the host's
 
 
 def hole(found: HoleFound) -> str:
-    """/var/run/docker.sock is the engine's own socket"""
-    return f"{found.path} is {_HOLES.get(found.kind, found.kind)}"
+    """/var/run/docker.sock (the engine's own socket)"""
+    return f"{found.path} ({_HOLES.get(found.kind, found.kind)})"
 
 
 def activity(state: State, view: DependencyView) -> str:

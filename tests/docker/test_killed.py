@@ -21,6 +21,8 @@ DEEDS: dict[str, Deed] = {
     "SIGKILL of the app": lambda app, parts: app.process.send_signal(signal.SIGKILL),
     "SIGTERM of the app": lambda app, parts: app.process.send_signal(signal.SIGTERM),
     "docker kill of the agent": lambda app, parts: parts["agent"].kill(),
+    "docker stop of the agent": lambda app, parts: parts["agent"].stop(),
+    "docker restart of the service": lambda app, parts: parts["service"].restart(),
     "docker rm -f of the agent": lambda app, parts: parts["agent"].remove(force=True),
     "docker rm -f of the service": lambda app, parts: parts["service"].remove(force=True),
 }
@@ -35,7 +37,7 @@ def test_nothing_is_left_after(
     deed: str, options: tuple[str, ...], engine: docker.DockerClient, shop: Shop, tmp_path: Path
 ) -> None:
     with nothing_left(engine), checkout(tmp_path, *options) as running:
-        running.wait_for_health("healthy")
+        running.wait_for("service_started")
         running.say(command="seal", seal="vacuum")
         running.wait_for("seal_changed")
         family = family_of(running.process.pid)
