@@ -108,6 +108,7 @@ class Target(msgspec.Struct, frozen=True):
     """Why it came in again, the last time."""
     unsealed_s: float | None = None
     """How long the target had run without the seal, that time."""
+    entered_at: float = 0.0
     lost: str = ""
     """How the target ended; empty while it runs."""
     is_for_good: bool = False
@@ -267,6 +268,7 @@ def _target_entered(state: State, event: ev.TargetEntered) -> State:
         entries + 1,
         event.because,
         event.unsealed_s,
+        event.at,
     )
     return _with(state, target=target)
 

@@ -12,6 +12,7 @@ from belljar_tui.core.model import Seal, Wanted
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Asked, Attached, open_session
+from belljar_tui.headless.picking import pick
 from belljar_tui.headless.run import require_terminal, show
 from belljar_tui.jars.engine import Engine
 from belljar_tui.jars.target import Target, find, owner_of
@@ -35,7 +36,7 @@ def attach(
     if not headless:
         require_terminal()
     if target is None:
-        raise UsageError("What is to be attached to?", remedy="Name a container, a Compose service or a PID.")
+        target = pick(may_ask=not headless)
     waiting = WaitingAgent() if via != SIDECAR and os.geteuid() == 0 else None  # it starts while we look
     try:
         found, chosen = asyncio.run(_found(target, via))

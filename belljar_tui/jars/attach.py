@@ -20,6 +20,7 @@ from belljar_tui.errors import AgentLost, BellJarError, EngineError, JarError, T
 from belljar_tui.jars.engine import Engine
 from belljar_tui.jars.engine_checks import EngineChecks, Executes
 from belljar_tui.jars.following import Fate, Following, Life
+from belljar_tui.jars.holes import holes_in
 from belljar_tui.jars.lives import Lives
 from belljar_tui.jars.neighbours import NeighbourWatch
 from belljar_tui.jars.process import ProcessRoom
@@ -195,20 +196,24 @@ class AttachJar:
             self._again = RESTARTED if self._life.id == last.id else ANEW
             self._unsealed_since_s = self._life.started_s - self._engine_ahead_s
             self._target = following.target
-        losses = following.engine_losses
         try:
             await self._enter()
         except TargetUnfit:
             return
         except EngineError:
-            if following.engine_losses == losses and await following.fate_of(self._life or last) is None:
+            if not self._has_lost_engine():
                 raise
 
     async def _enter(self) -> None:
         """Get an agent into the target's namespaces and tell it what is wanted."""
         self._losses = self._following.engine_losses if self._following is not None else 0
-        self._way = await self._way_in()
-        await self._way.enter()
+        try:
+            self._way = await self._way_in()
+            await self._way.enter()
+        except EngineError as error:
+            if self._life is not None and not self._has_lost_engine() and await self._fate() is not None:
+                raise self._stopped_early() from error
+            raise
         self._is_inside = True
         await self._send(self._prepared())
 
@@ -258,6 +263,9 @@ class AttachJar:
             await self._send(msg.Finish(0))
             return
         await self._events.put(self._entered(event.at))
+        if self._entries == 1 and self._life is not None:
+            for hole in holes_in(self._life.container, event.at):
+                await self._events.put(hole)
         self._begin_life()
 
     def _entered(self, at: float) -> ev.TargetEntered:

@@ -6,8 +6,10 @@ import os
 import stat
 from collections.abc import Iterator
 
+import msgspec
+
 from belljar_tui.core.events import HoleFound
-from belljar_tui.jars.plan import Plan
+from belljar_tui.jars.plan import Json, Plan
 
 _ENGINE_SOCKETS = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock")
 _LOOKED_AT = 1000
@@ -28,6 +30,18 @@ def holes_of(plan: Plan, at: float) -> Iterator[HoleFound]:
             is_writable="ro" not in ",".join(options).split(","),
             remedy=f"--without-mount {path}",
         )
+
+
+def holes_in(container: Json, at: float) -> Iterator[HoleFound]:
+    """The same of a container that runs: a mount cannot be taken from it, only left away from a clone."""
+    mounts = [each for each in container.get("Mounts") or () if each.get("Type") == "bind"]
+    plan = Plan(
+        image="",
+        mounts=tuple(f"{each['Source']}:{each['Destination']}:{'rw' if each.get('RW') else 'ro'}" for each in mounts),
+    )
+    name = str(container["Name"]).lstrip("/")
+    for hole in holes_of(plan, at):
+        yield msgspec.structs.replace(hole, remedy=f"belljar run --from {name} {hole.remedy}")
 
 
 def _kind(source: str) -> str:

@@ -9,10 +9,13 @@ from rich.text import Text
 from textual.widgets import Static
 
 from belljar_tui.core.model import NAME_SERVICE, Health, Seal
-from belljar_tui.core.state import DependencyView, HealthSpan, State
+from belljar_tui.core.state import DependencyView, HealthSpan, State, Target
 from belljar_tui.tui import search_words, words
+from belljar_tui.tui.notices import HOW
 
 _WIDE = 100
+_GAP_SHOWN_S = 60.0
+"""How long the gap between a target's start and its seal stays on the screen; the journal keeps it."""
 
 
 class StatusLine(Static):
@@ -57,8 +60,26 @@ def _warnings(state: State) -> list[str]:
         found.append(f"holes in the seal: {which}{more} (close one with {state.holes[0].remedy})")
     if state.queue == "none":
         found.append("no queue in this kernel: blocked calls are counted, not named")
-    if state.exit_code is not None and not state.ended:
+    if state.target is not None:
+        found += _target_warnings(state, state.target)
+    elif state.exit_code is not None and not state.ended:
         found.append(f"the service ended with code {state.exit_code}")
+    return found
+
+
+def _target_warnings(state: State, target: Target) -> list[str]:
+    """What is not as it should be with what we are attached to."""
+    found = []
+    if state.is_engine_lost:
+        found.append("the engine does not answer: the target is not followed, its neighbours are not known")
+    if target.lost:
+        code = f", code {state.exit_code}" if state.exit_code is not None else ""
+        end = "nothing came in its place" if target.is_for_good else "its cuts are kept for its return"
+        found.append(f"{target.name} {HOW.get(target.lost, target.lost)}{code}: {end}")
+    elif target.unsealed_s is not None and state.at - target.entered_at < _GAP_SHOWN_S:
+        found.append(f"{target.name} was {target.because}: it ran {target.unsealed_s:.2f} s without the seal")
+    if target.shared_with:
+        found.append(f"cuts are theirs too, in the same network namespace: {', '.join(target.shared_with)}")
     return found
 
 
