@@ -170,6 +170,7 @@ class AttachJar:
             async for line in way.lines():
                 await self._take(ev.decode(line))
             self._is_inside = False
+        ended_s = time.time()
         self._end_life()
         if self._is_finishing or self._failure is not None:
             return False
@@ -183,7 +184,7 @@ class AttachJar:
         if fate is not None:
             await self._say_lost(fate)
         else:
-            self._again, self._unsealed_since_s = ENGINE_BACK, time.time()
+            self._again, self._unsealed_since_s = ENGINE_BACK, ended_s
         return self._following is not None
 
     async def _enter_again(self) -> None:
@@ -334,6 +335,9 @@ class AttachJar:
     def _on_engine(self, words: str) -> None:
         at = self._now()
         self._tell(ev.EngineLost(at=at, detail=words) if words else ev.EngineReturned(at=at))
+        if not words and self._is_inside and self._entries:
+            self._end_life()  # what watched the engine has ended with it
+            self._begin_life()
 
     def _on_renamed(self, before: str, name: str) -> None:
         self._target = msgspec.structs.replace(self._target, name=name)
