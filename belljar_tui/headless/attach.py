@@ -9,12 +9,13 @@ import msgspec
 
 from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.core.model import Seal, Wanted
-from belljar_tui.errors import UsageError
+from belljar_tui.errors import NoSuchImage, UsageError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Asked, Attached, open_session
 from belljar_tui.headless.picking import pick
 from belljar_tui.headless.run import require_terminal, show
-from belljar_tui.jars.engine import Engine
+from belljar_tui.jars.clone import Clone, clone_from
+from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.target import Target, find, owner_of
 from belljar_tui.jars.ways import HOST, SIDECAR, WaitingAgent, why_not_host
 from belljar_tui.wire.messages import Checks
@@ -51,7 +52,8 @@ def attach(
             health=health,
             wanted=Wanted(seal=Seal(seal)),
             journal=journal,
-            attached=Attached(found, chosen.way, waiting),
+            added=chosen.clone.variables if chosen.clone else (),
+            attached=Attached(found, chosen.way, waiting, chosen.clone),
         )
         if chosen.why:
             diagnostics.note(f"belljar: attaching to {found.name} via {chosen.way}: {chosen.why}")
@@ -64,6 +66,7 @@ def attach(
 class _Chosen(msgspec.Struct, frozen=True):
     way: str
     why: str = ""
+    clone: Clone | None = None
 
 
 async def _found(text: str, via: str) -> tuple[Target, _Chosen]:
@@ -76,6 +79,7 @@ async def _found(text: str, via: str) -> tuple[Target, _Chosen]:
     try:
         container = await engine.container(target.container)
         why_not = why_not_host(container, owner_of(container))
+        clone = await _clone(engine, container)
     finally:
         await engine.close()
     if via == HOST and why_not:
@@ -83,5 +87,13 @@ async def _found(text: str, via: str) -> tuple[Target, _Chosen]:
             f"{target.name} cannot be entered via host: {why_not}.", remedy="Let it be a sidecar: --via sidecar"
         )
     if via == AUTO:
-        return target, _Chosen(SIDECAR, why_not) if why_not else _Chosen(HOST, "this is the engine's own machine")
-    return target, _Chosen(via)
+        why = why_not or "this is the engine's own machine"
+        return target, _Chosen(SIDECAR if why_not else HOST, why, clone)
+    return target, _Chosen(via, clone=clone)
+
+
+async def _clone(engine: Engine, container: Json) -> Clone | None:
+    try:
+        return clone_from(container, await engine.image(str(container["Image"])))
+    except NoSuchImage:  # it was removed from under the container: nobody can start another one
+        return None

@@ -52,6 +52,8 @@ class Attached(msgspec.Struct, frozen=True):
     """`host` or `sidecar`."""
     waiting: WaitingAgent | None = None
     """Started ahead, for `host`."""
+    clone: Clone | None = None
+    """How another one like it is started; None for a process."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 if TYPE_CHECKING:
     from belljar_tui.jars.attach import AttachJar
+    from belljar_tui.jars.clone import Clone
     from belljar_tui.jars.docker import DockerJar
     from belljar_tui.jars.target import Target
     from belljar_tui.jars.ways import WaitingAgent
@@ -253,6 +256,10 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
     timing = asked.health
 
     def save(state: State, path: Path) -> None:
+        plan, digest = asked.plan, asked.digest
+        if asked.attached is not None:
+            clone = _clone_to_save(asked.attached)
+            plan, digest = clone.plan, clone.digest
         profile = profile_of(
             state,
             deadline_s=asked.deadline_s,
@@ -263,8 +270,18 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
             environment=asked.added,
             healthy=Healthy(every_s=timing.every_s, timeout_s=timing.timeout_s, healthy_for=timing.healthy_for),
         )
-        if asked.plan is not None:
-            profile = with_container(profile, asked.plan, asked.digest)
+        if plan is not None:
+            profile = with_container(profile, plan, digest)
         write_profile(path, profile)
 
     return save
+
+
+def _clone_to_save(attached: Attached) -> Clone:
+    """Raises UsageError where a profile would be a promise that nobody can prove again."""
+    if attached.clone is None:
+        raise UsageError(
+            f"{attached.target.name} cannot be started again, so no profile of it could be proven.",
+            remedy="Run it in a jar and save there: belljar run -- COMMAND",
+        )
+    return attached.clone

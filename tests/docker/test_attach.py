@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import docker
 import pytest
 from as_it_was import as_it_was, has_table
 from docker.models.containers import Container
+from jarred import BELLJAR
 from left import nothing_left
 from project import NETWORK, PROJECT
 from target import EXPECTED, attached, checkout, seen
@@ -154,3 +157,23 @@ def test_two_at_once_is_refused_and_the_first_goes_on(engine: docker.DockerClien
             assert "another BellJar" in second.words() or "Another BellJar" in second.words()
         assert has_table(target)
         assert first.quit() == 0
+
+
+def test_a_profile_says_how_another_one_is_started_and_can_be_proven(
+    engine: docker.DockerClient, shop: Shop, tmp_path: Path
+) -> None:
+    saved = tmp_path / "checkout.belljar.yaml"
+    with checkout(engine, environment={"SHOP_NAME": "corner"}) as target:
+        with attached(tmp_path, "checkout") as running:
+            running.wait_for_health("healthy")
+            running.say(command="save", path=str(saved))
+            running.wait_for("profile_saved")
+        text = saved.read_text()
+        assert "SHOP_NAME" in text
+        assert "corner" not in text
+        assert (target.attrs["Config"]["Image"] in text, NETWORK in text) == (True, True)
+        proven = subprocess.run(
+            [*BELLJAR, "verify", str(saved)], capture_output=True, text=True, check=False, timeout=60,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert proven.returncode == 0, proven.stdout + proven.stderr
