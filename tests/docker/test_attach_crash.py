@@ -23,19 +23,13 @@ EITHER_WAY = pytest.mark.parametrize("via", ["host", "sidecar"])
 ENDINGS = ("quit", "SIGTERM", "SIGHUP", "SIGINT", "kill app", "kill agent", "kill both", "freeze agent, kill app")
 
 
-def agent_of(running: Headless, via: str) -> psutil.Process:
-    """The agent itself, wherever it lives."""
+def agent_of(engine: docker.DockerClient, running: Headless, via: str) -> psutil.Process:
+    """The agent itself, wherever it lives: ours, and nobody else's on this machine."""
     if via == "host":
         family = family_of(running.process.pid)
         return next(p for p in reversed(family) if "belljar_tui.agent.entering" in p.cmdline() and p.children() == [])
-    agents = (p for p in psutil.process_iter() if "belljar_tui.agent.main" in _words(p) and "setpriv" not in _words(p))
-    return next(agents)
-
-
-def _words(process: psutil.Process) -> list[str]:
-    with contextlib.suppress(psutil.Error):
-        return process.cmdline()
-    return []
+    (sidecar,) = engine.containers.list(filters={"label": "belljar.session"})
+    return psutil.Process(sidecar.attrs["State"]["Pid"])
 
 
 @EITHER_WAY
@@ -48,12 +42,12 @@ def test_the_target_is_as_it_was(
             running.wait_for_health("unhealthy")
             assert has_table(target)
             family = family_of(running.process.pid)
-            end(running, via, ending)
+            end(engine, running, via, ending)
             assert all_gone(family)
         wait_until_open(target)
 
 
-def end(running: Headless, via: str, ending: str) -> None:
+def end(engine: docker.DockerClient, running: Headless, via: str, ending: str) -> None:
     """Let it end in this way."""
     app = psutil.Process(running.process.pid)
     match ending:
@@ -65,19 +59,19 @@ def end(running: Headless, via: str, ending: str) -> None:
         case "kill app":
             app.kill()
         case "kill agent":
-            agent_of(running, via).kill()
+            agent_of(engine, running, via).kill()
             assert running.process.wait(20) == 4
             assert "runs on without the seal" in running.words()
         case "kill both":
-            agent = agent_of(running, via)
+            agent = agent_of(engine, running, via)
             app.suspend()
             agent.kill()
             app.kill()
         case "freeze agent, kill app" if via == "host":
-            agent_of(running, via).suspend()
+            agent_of(engine, running, via).suspend()
             app.kill()
         case _:
-            agent = agent_of(running, via)
+            agent = agent_of(engine, running, via)
             app.kill()
             agent.resume()
 
