@@ -28,9 +28,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def enter(where: msg.Enter) -> None:
     """Go there; returns in the process that is to be the agent. Raises OSError."""
-    for path, kind in ((where.user, _CLONE_NEWUSER), (where.net, _CLONE_NEWNET), (where.pid, _CLONE_NEWPID)):
-        if path:
-            _join(path, kind)
+    namespaces = [(where.user, _CLONE_NEWUSER), (where.net, _CLONE_NEWNET), (where.pid, _CLONE_NEWPID)]
+    # all opened first: who has entered a user namespace cannot reach into its parent's processes any more
+    for descriptor, kind in [(os.open(path, os.O_RDONLY | os.O_CLOEXEC), kind) for path, kind in namespaces if path]:
+        _check(_libc.setns(descriptor, kind), "setns")
+        os.close(descriptor)
     if not where.pid:
         return
     child = os.fork()
@@ -39,14 +41,6 @@ def enter(where: msg.Enter) -> None:
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
     _check(_libc.unshare(_CLONE_NEWNS), "unshare of mounts")
     mounts.see_own_processes()
-
-
-def _join(path: str, kind: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _check(_libc.setns(descriptor, kind), path)
-    finally:
-        os.close(descriptor)
 
 
 def _end_as(child: int) -> None:

@@ -24,7 +24,7 @@ from belljar_tui.jars.ways import HOST, SIDECAR, WaitingAgent
 from belljar_tui.wire.messages import Prepare
 
 ROUNDS = 7
-SLICE_S, SLICES = 1.0, 8
+SLICE_S, SLICES = 1.0, 12
 NETWORK = "belljar-bench"
 LOADED_S = 1.0
 """By then a waiting agent has loaded all it needs."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,7 +200,23 @@ def test_a_namespace_without_loopback_is_not_changed(tmp_path: Path) -> None:
         started.wait(DEADLINE_S)
 
 
-def test_an_unprivileged_user_is_told_to_be_root() -> None:
+def test_a_process_in_a_user_namespace_of_ones_own_needs_no_root() -> None:
+    """As a user without rights, who made the namespaces."""
+    script = (
+        'unshare --user --map-root-user --net sh -c "ip link set lo up; exec sleep 60" & sleep 1\n'
+        '{ sleep 3; echo \'{"command":"quit"}\'; } | "$0" -m belljar_tui attach "pid:$!" --headless; kill $!\n'
+    )
+    with tempfile.TemporaryDirectory() as state:
+        Path(state).chmod(0o777)
+        done = subprocess.run(
+            [*as_nobody(), "sh", "-c", script, sys.executable], capture_output=True, text=True, check=False,
+            cwd=Path(__file__).parents[2], env={**os.environ, "XDG_STATE_HOME": state}, timeout=60,
+        )  # fmt: skip
+    assert '"event":"target_entered"' in done.stdout, done.stdout + done.stderr
+    assert '"ok":true' in done.stdout
+
+
+def test_another_ones_process_is_for_root() -> None:
     words = [*as_nobody(), sys.executable, "-m", "belljar_tui", "attach", "pid:1", "--headless"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode in (2, 4)
