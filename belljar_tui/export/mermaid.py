@@ -27,9 +27,9 @@ def export(contract: Contract) -> Exported:
 
 
 def _body(diagram: Diagram) -> Iterator[str]:
-    yield f'service(["{_label(diagram.service)}"])'
+    yield f'service(["{label(diagram.service)}"])'
     for group in diagram.groups:
-        yield f'subgraph {group.key}["{_label(group.title)}"]'
+        yield f'subgraph {group.key}["{label(group.title)}"]'
         yield from (f"  {_node(node)}" for node in group.nodes)
         yield "end"
     yield from (_node(node) for node in diagram.loose)
@@ -40,9 +40,9 @@ def _body(diagram: Diagram) -> Iterator[str]:
 
 
 def _node(node: Node) -> str:
-    return f'{node.key}["{_label(shown(node.identity))}<br/>{_label(node.mark)}"]'
+    return f'{node.key}["{label(shown(node.identity))}<br/>{label(node.mark)}"]'
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
     """Text for a quoted label: what could mean something to Mermaid or HTML is written as its number."""
     return "".join(c if c in _SAFE else f"#{ord(c)};" if c.isprintable() else "?" for c in text)

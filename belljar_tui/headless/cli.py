@@ -173,6 +173,26 @@ def export(profile: str, to: str, output: str | None, resolve: bool) -> None:
 
 
 @cli.command()
+@click.argument("session", metavar="FILE|FOLDER", type=click.Path())
+@click.option("--to", type=click.Choice(["html", "md"]), help="The format (default: by the output's suffix).")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--profile", type=click.Path(), metavar="FILE", help="The contract the session was about.")
+def report(session: str, to: str | None, output: str | None, profile: str | None) -> None:
+    """Tell a recorded session as one page: claim and evidence, time line, graph, cuts, search, notes.
+
+    FILE is a journal, FOLDER a session's folder with one; a profile beside it there is the claim. The page loads
+    nothing; the Markdown has Mermaid diagrams, for a postmortem document.
+
+    \b
+      belljar report ~/.local/state/belljar/sessions/checkout-20260101-120000 -o report.html
+      belljar report journal.belljar.jsonl -o postmortem.md
+    """
+    from belljar_tui.headless import report as reporting
+
+    sys.exit(reporting.report(session, to=to, output=output, profile=profile))
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
 def doctor(as_json: bool) -> None:
     """Say what this machine can do, and what to do about what it cannot."""
