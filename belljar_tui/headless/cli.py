@@ -15,6 +15,7 @@ from belljar_tui.headless import diagnostics
 from belljar_tui.headless.options import (
     explorer_search_options,
     health_options,
+    scenario_options,
     search_options,
     service_options,
     session_options,
@@ -44,7 +45,8 @@ def cli() -> None:
 @click.argument("lab", default="checkout", type=click.Choice(["checkout"]))
 @session_options
 @explorer_search_options
-def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[Mode, ...], jobs: int) -> None:
+@scenario_options
+def demo(lab: str, modes: tuple[Mode, ...], jobs: int, **options: Any) -> None:
     """Explore a built-in LAB: a little world in namespaces of its own.
 
     Needs no root, no engine and no network. Move to auth.lab and press space: the row is cut, blocked calls come in,
@@ -52,7 +54,7 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[
     """
     from belljar_tui.headless import run as running
 
-    sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal, search=(modes, jobs)))
+    sys.exit(running.demo(lab, search=(modes, jobs), **options))
 
 
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -60,6 +62,7 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[
 @service_options
 @session_options
 @explorer_search_options
+@scenario_options
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 def run(
     command: tuple[str, ...],
@@ -67,14 +70,9 @@ def run(
     health_for: int,
     health_every: float,
     health_timeout: float,
-    forward: tuple[int, ...],
-    settings: tuple[str, ...],
-    name: str | None,
-    headless: bool,
-    seal: str,
-    journal: str | None,
     modes: tuple[Mode, ...],
     jobs: int,
+    **options: Any,
 ) -> None:
     """Run COMMAND in a sealed jar and explore it.
 
@@ -85,23 +83,13 @@ def run(
       belljar run --health http://localhost:8080/ready -- ./server --port 8080
       belljar run --forward 5432 --forward 6379 --health tcp://localhost:8000 -- python app.py
       belljar run --seal vacuum --headless -- ./server      everything cut from its first packet
+      belljar run --scenario outage.yaml --json --health http://localhost:8080/ready -- ./server
     """
     from belljar_tui.headless import run as running
     from belljar_tui.wire.messages import Checks
 
     health = Checks(checks, every_s=health_every, timeout_s=health_timeout, healthy_for=health_for)
-    code = running.run(
-        command,
-        name=name,
-        health=health,
-        forward=forward,
-        settings=settings,
-        seal=seal,
-        headless=headless,
-        journal=journal,
-        search=(modes, jobs),
-    )
-    sys.exit(code)
+    sys.exit(running.run(command, health=health, search=(modes, jobs), **options))
 
 
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -219,16 +207,34 @@ def diff(before: str, after: str, as_json: bool) -> None:
 
 
 @cli.command()
-def schema() -> None:
-    """Print the JSON Schema of profiles, for editors and other tools.
+@click.argument("session", metavar="FILE|FOLDER", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--name", help="What to call the outage (default: the session's name).")
+def scenario(session: str, output: str | None, name: str | None) -> None:
+    """Turn what somebody did in a recorded session into a scenario: its cuts, restores and seals, and what health did.
+
+    \b
+      belljar scenario journal.belljar.jsonl -o outage.yaml
+      belljar demo --scenario outage.yaml
+    """
+    from belljar_tui.headless import scenario as scripting
+
+    sys.exit(scripting.scenario(session, output=output, name=name))
+
+
+@cli.command()
+@click.argument("of", default="profile", type=click.Choice(["profile", "scenario"]))
+def schema(of: str) -> None:
+    """Print the JSON Schema of profiles, or of scenarios, for editors and other tools.
 
     \b
       belljar schema > belljar.schema.json
     """
     from belljar_tui.headless import printer
-    from belljar_tui.journal.profile_schema import SCHEMA_PATH
+    from belljar_tui.journal.profile_schema import SCENARIO_SCHEMA_PATH, SCHEMA_PATH
 
-    printer.line(SCHEMA_PATH.read_bytes().rstrip())
+    path = SCHEMA_PATH if of == "profile" else SCENARIO_SCHEMA_PATH
+    printer.line(path.read_bytes().rstrip())
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import asyncio
 import selectors
 import signal
 import sys
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,7 +14,7 @@ from belljar_tui.core import commands, events
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import printer
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.session import Session
+from belljar_tui.session import Beside, Session
 
 _LINE_BYTES = 1 << 20
 _FILE_BYTES = 16 << 20
@@ -21,9 +22,16 @@ _SETTLED_S = 1.2
 """Two looks of the agent at the jar's processes: by then, daemons that the service left behind have been seen."""
 
 
-async def stream(session: Session) -> Exit:
-    """Run a session to its end: `quit`, a signal, or the agent's end. Raises BellJarError."""
-    session.on_event = lambda event: printer.line(events.encode(event))
+def tell(event: events.AnyEvent) -> None:
+    """One line of the stream."""
+    printer.line(events.encode(event))
+
+
+async def stream(
+    session: Session, on_event: Callable[[events.AnyEvent], None] | None = tell, beside: Beside | None = None
+) -> Exit:
+    """Run a session to its end: `quit`, a signal, the end of what is beside it, or the agent's. Raises BellJarError."""
+    session.on_event = on_event
     ending = asyncio.Event()
     interrupted = False
 
@@ -40,7 +48,7 @@ async def stream(session: Session) -> Exit:
         await session.start()
         listening = asyncio.create_task(_listen(session))
         waiting = asyncio.create_task(ending.wait())
-        obeying = asyncio.create_task(_obey_to_the_end(session))
+        obeying = asyncio.create_task(_obey_to_the_end(session) if beside is None else beside(session))
         await asyncio.wait([listening, waiting, obeying], return_when=asyncio.FIRST_COMPLETED)
         if interrupted:
             reason = "interrupted"
