@@ -194,12 +194,15 @@ def doctor(as_json: bool) -> None:
 @click.argument("after", metavar="B", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
 def diff(before: str, after: str, as_json: bool) -> None:
-    """Say in words what changed from profile A to profile B.
+    """Say in words what changed from profile A to profile B, or from one recorded session to another.
+
+    Sessions are journals or folders: what was called, cut and needed in one and not in the other.
 
     \b
       belljar diff <(git show main:shop.belljar.yaml) shop.belljar.yaml
+      belljar diff before.belljar.jsonl after.belljar.jsonl
 
-    Exit codes: 0 the contract is the same (the evidence may differ), 1 it differs, 2 usage.
+    Exit codes: 0 the contract is the same (the evidence may differ), or the sessions are; 1 they differ; 2 usage.
     """
     from belljar_tui.headless import diff as comparing
 
