@@ -53,6 +53,7 @@ def _names(report: Report) -> Mapping[str, Any]:
         "claim": report.claim,
         "title": words.title_of(report),
         "jar": words.jar_of(report),
+        "command": words.command_of(report),
         "summary": words.summary_of(report),
         "known": words.known_in(report),
         "marks": words.marks_of(report),

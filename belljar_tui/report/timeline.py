@@ -21,7 +21,7 @@ CUT_LANE, CALLS = 36, 14
 LANES_AT_MOST = 24
 """Cut dependencies with a lane of their own; the rest is told in a line, and in the table."""
 _TRIAL_ROWS_AT_MOST = 8
-_LETTER = 6.6
+_LETTER = 7.4
 """Width of a letter, about."""
 _LABEL_LETTERS = 27
 _BINS = 200
@@ -188,7 +188,7 @@ def _blocked_bars(tenths: dict[int, int], scale: _Scale, bottom: float, height: 
     for tenth, count in tenths.items():
         place = int(tenth / TENTHS / bin_s)
         bins[place] = bins.get(place, 0) + count
-    most = math.log1p(max(bins.values(), default=1))
+    most = math.log1p(max(bins.values(), default=0)) or 1.0
     bars = []
     for place, count in sorted(bins.items()):
         tall = round(max(3.0, height * math.log1p(count) / most), 1)

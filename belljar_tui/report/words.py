@@ -72,6 +72,11 @@ def title_of(report: Report) -> str:
     return report.state.name or "session"
 
 
+def command_of(report: Report) -> str:
+    """How it was started. A lab's own command line names places on the machine it ran on, and brings nobody further."""
+    return f"belljar demo {report.state.name}" if report.state.jar == "lab" else " ".join(report.state.command)
+
+
 def jar_of(report: Report) -> str:
     """Where it ran."""
     jars = {"namespaces": "in a jar of namespaces", "lab": "in the built-in lab", "docker": "in a Docker jar"}
@@ -144,6 +149,8 @@ def marks_of(report: Report) -> dict[str, str]:
             marks[identity] = "never called"
         elif view is not None and view.is_cut:
             marks[identity] = "cut"
+        elif verdicts:
+            marks[identity] = "inconclusive"
         else:
             marks[identity] = "not tried"
     return marks
