@@ -25,6 +25,8 @@ _LETTER = 7.4
 """Width of a letter, about."""
 _LABEL_LETTERS = 27
 _BINS = 200
+_GLYPHS = "✓✗?·"
+"""They stay where there is no room for words: colour alone says nothing."""
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -94,9 +96,10 @@ class _Scale(msgspec.Struct, frozen=True):
     def bar(self, at: float, until: float, y: float, height: float, look: str, label: str, told: str) -> Bar:
         x = self.x(at)
         width = max(self.x(until) - x, 1.5)
-        fits = len(label) * _LETTER + 8 < width
+        words = (label, label.partition(" ")[0] if label[:1] in _GLYPHS else "")
+        fitting = next((one for one in words if len(one) * _LETTER + 8 < width), "")
         label_y = round(y + min(height, LANE) / 2 + (2 if height > LANE else 4.5), 1)
-        return Bar(x, round(y, 1), round(width, 1), height, look, label if fits else "", label_y, printable(told))
+        return Bar(x, round(y, 1), round(width, 1), height, look, fitting, label_y, printable(told))
 
 
 Make = Callable[[Report, _Scale, float], Lane]

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from belljar_tui.core import events as ev
 from belljar_tui.core.state import State
 from belljar_tui.session import Beside, Session
+from belljar_tui.tui import app as app_module
 from belljar_tui.tui.app import ExplorerApp
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -42,6 +43,8 @@ class Stage(ExplorerApp):
             new_search=oracle.new_search if oracle is not None else None,
         )
         super().__init__(session, "checkout.belljar.yaml", keymap, beside)
+        # The last resort of a terminal that hangs ends this process, and with it every test that was still to come.
+        vars(app_module)["leave_for_sure"] = lambda code: None
         session.now = lambda: max(session.state.at, 1.0, self.oracle.clock)  # type: ignore[method-assign]
 
     @property
