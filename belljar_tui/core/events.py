@@ -16,8 +16,8 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=_snake):
-    """The common head of every event."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=_snake, gc=False):
+    """The common head of every event. Events are trees: the collector of cycles need not look at them."""
 
     at: float
     """Seconds since the session started."""

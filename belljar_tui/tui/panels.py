@@ -153,7 +153,7 @@ class HealthStrip(Static):
 _BARS = {Health.HEALTHY: "▇", Health.UNHEALTHY: "▁", Health.UNKNOWN: "·"}
 
 
-def health_at(spans: tuple[HealthSpan, ...], at: float) -> Health:
+def health_at(spans: Sequence[HealthSpan], at: float) -> Health:
     """The health that held at a moment (seconds since the start)."""
     for span in reversed(spans):
         if span.at <= at:
