@@ -285,6 +285,11 @@ def decode(line: bytes | str) -> AnyEvent:
     return _decoder.decode(line)
 
 
+def decode_lines(lines: bytes) -> list[AnyEvent]:
+    """One event a line, much faster than one by one. Raises as `decode` does, and then does not say where."""
+    return _decoder.decode_lines(lines)
+
+
 def to_builtins(event: AnyEvent) -> dict[str, Any]:
     """The event as plain dict, as it stands in the journal."""
     built: dict[str, Any] = msgspec.to_builtins(event)

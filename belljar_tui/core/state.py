@@ -19,7 +19,7 @@ BLOCKED_KEPT = 500
 """Blocked-call lines kept in the state for the screen; the journal has them all."""
 
 
-class Process(msgspec.Struct, frozen=True):
+class Process(msgspec.Struct, frozen=True, gc=False):
     pid: int
     parent: int
     name: str
@@ -27,7 +27,7 @@ class Process(msgspec.Struct, frozen=True):
     is_gone: bool = False
 
 
-class Trying(msgspec.Struct, frozen=True):
+class Trying(msgspec.Struct, frozen=True, gc=False):
     """What a cut did to health."""
 
     mode: Mode
@@ -37,7 +37,7 @@ class Trying(msgspec.Struct, frozen=True):
     """Seconds from the cut to that health."""
 
 
-class DependencyView(msgspec.Struct, frozen=True):
+class DependencyView(msgspec.Struct, frozen=True, gc=False):
     """All that is known of one dependency."""
 
     id: str
@@ -73,7 +73,7 @@ class DependencyView(msgspec.Struct, frozen=True):
         return self.mode is not None
 
 
-class BlockedLine(msgspec.Struct, frozen=True):
+class BlockedLine(msgspec.Struct, frozen=True, gc=False):
     at: float
     dependency: str
     mode: Mode
@@ -82,15 +82,15 @@ class BlockedLine(msgspec.Struct, frozen=True):
     count: int
 
 
-class HealthSpan(msgspec.Struct, frozen=True):
+class HealthSpan(msgspec.Struct, frozen=True, gc=False):
     at: float
     health: Health
     check: str
     detail: str
 
 
-class State(msgspec.Struct, frozen=True):
-    """One moment of a session. Immutable; `apply` makes the next one."""
+class State(msgspec.Struct, frozen=True, gc=False):
+    """One moment of a session. Immutable; `apply` makes the next one. (It holds no cycle: nothing to collect.)"""
 
     at: float = 0.0
     name: str = ""
@@ -214,8 +214,11 @@ def _view(state: State, dependency: str, at: float) -> DependencyView:
 
 
 def _put(state: State, view: DependencyView, **changes: Any) -> State:
-    changed = _replace(view, **changes)
-    known = _set(state.dependencies, view.id, changed)
+    return _keep(state, _replace(view, **changes))
+
+
+def _keep(state: State, view: DependencyView) -> State:
+    known = _set(state.dependencies, view.id, view)
     return state if known is state.dependencies else _with(state, dependencies=known)
 
 
@@ -279,8 +282,7 @@ def _name_resolved(state: State, event: ev.NameResolved) -> State:
 
 def _call_blocked(state: State, event: ev.CallBlocked) -> State:
     view = _view(state, event.dependency, event.at)
-    state = _put(
-        state,
+    changed = _replace(
         view,
         blocked=view.blocked + event.count,
         blocked_now=view.blocked_now + event.count,
@@ -288,11 +290,12 @@ def _call_blocked(state: State, event: ev.CallBlocked) -> State:
         active_at=event.at,
         callers=_callers(view, event.pid),
     )
+    state = _keep(state, changed)
     if state.health is Health.UNHEALTHY and event.dependency == state.last_cut and not view.blocked_now:
         state = _blamed(state, state.health_since)  # health turned before the call was told of
     line = BlockedLine(event.at, event.dependency, event.mode, event.pid, event.process, event.count)
     before, last = _lined(state.blocked_before, state.blocked_last, line)
-    return _with(state, blocked=state.blocked + event.count, blocked_before=before, blocked_last=last)
+    return _replace(state, blocked=state.blocked + event.count, blocked_before=before, blocked_last=last)
 
 
 def _lined(
@@ -311,16 +314,16 @@ def _traffic_counted(state: State, event: ev.TrafficCounted) -> State:
     view = _view(state, event.dependency, event.at)
     span = event.at - view.counted_at
     grown = event.bytes - view.bytes
-    return _put(
-        state,
+    changed = _replace(
         view,
         calls=event.calls,
         packets=event.packets,
         bytes=event.bytes,
-        bytes_per_s=max(grown, 0) / span if span > 0 else view.bytes_per_s,
+        bytes_per_s=(grown if grown > 0 else 0) / span if span > 0 else view.bytes_per_s,
         active_at=event.at if event.packets > view.packets else view.active_at,
         counted_at=event.at,
     )
+    return _keep(state, changed)
 
 
 def _cut_applied(state: State, event: ev.CutApplied) -> State:
