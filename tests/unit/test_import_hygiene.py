@@ -34,6 +34,7 @@ def loaded_by(program: str) -> set[str]:
         ["doctor", "--help"],
         ["schema", "--help"],
         ["export", "--help"],
+        ["replay", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
