@@ -145,7 +145,7 @@ class Recording:
             first = backwards[0]
             more = f" (and {len(backwards) - 1:,} more)" if len(backwards) > 1 else ""
             where = f"{name}, line {self.line_of(first.index):,}{more}"
-            found.append(f"{where}: time goes back by {first.by_s:.1f} s; shown at the later time.")
+            found.append(f"{where}: time goes back by {first.by_s:.1f} s; the later holds.")
         return found
 
     def _decoded_at_once(self, data: bytes, lines: int) -> Sequence[AnyEvent] | None:

@@ -116,5 +116,5 @@ def _line(note: Noted) -> Text:
     text = Text(f"{moment(note.at):>9}  ", style="bold")
     text.append("journal  " if note.late is None else "replay   ", style="dim")
     if note.dependency:
-        text.append(f"{note.dependency.partition('://')[2] or note.dependency}  ", style="cyan")
+        text.append(f"{note.dependency.partition('://')[2] or note.dependency}  ", style="not bold underline")
     return text.append(note.text, style="not bold")

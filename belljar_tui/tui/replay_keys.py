@@ -28,7 +28,9 @@ REPLAY_KEYS = (
     Binding("c", "jump_to('cut', False)", "Cut", id="next_cut", tooltip="To the next cut or restore"),
     Binding("C", "jump_to('cut', True)", "Cut before", id="cut_before", show=False, tooltip="To the one before"),
     Binding("t", "jump_to('health change', False)", "Health", id="next_turn", tooltip="To the next turn of health"),
-    Binding("T", "jump_to('health change', True)", "Turn before", id="turn_before", show=False, tooltip="Before"),
+    Binding(
+        "T", "jump_to('health change', True)", "Turn before", id="turn_before", show=False, tooltip="The one before"
+    ),
     Binding(
         "b", "jump_to('first blocked call', False)", "Blocked", id="next_blocked",
         tooltip="To the next first call that meets a cut",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -51,10 +51,11 @@ def outage() -> list[ev.AnyEvent]:
     ]
 
 
-def journal_in(folder: Path) -> Path:
+def journal_in(folder: Path, stream: Sequence[ev.AnyEvent] | None = None) -> Path:
+    """The journal of those events, or of the outage."""
     path = folder / "journal.belljar.jsonl"
     with JournalWriter(path) as writer:
-        for event in sorted(outage(), key=lambda event: event.at):
+        for event in stream or sorted(outage(), key=lambda event: event.at):
             writer.write(event)
     return path
 

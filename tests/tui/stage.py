@@ -13,7 +13,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.state import State
+from belljar_tui.core.state import State, fold
 from belljar_tui.session import Session
 from belljar_tui.tui.app import ExplorerApp
 
@@ -74,6 +74,7 @@ async def staged(
         await until(pilot, lambda: app.session.state.health_detail == "200 ready")
         await pilot.press("home")
         yield app, pilot
+        assert fold(app.journal) == app.session.state, "what was recorded is what was shown"
         app._leave()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fake_search import FakeOracle
 from replayed import AUTH, DB, TIME, journal_in, outage, replayed
-from stage import SIZES, until
+from stage import SIZES, staged, until
 
 from belljar_tui.core.state import fold
 from belljar_tui.journal.notes import notes_of, read_notes
@@ -198,6 +199,26 @@ async def test_a_session_without_a_search_says_so(journal: Path) -> None:
     async with replayed(journal) as (app, pilot):
         await pilot.press("x")
         await until(pilot, lambda: "There was no search up to 00:00.0" in app.screen_text)
+
+
+async def test_a_search_is_shown_as_it_stood_and_cannot_be_steered(tmp_path: Path) -> None:
+    async with staged(oracle=FakeOracle()) as (live, pilot):
+        await pilot.press("x")
+        live.oracle.let(100)
+        await until(pilot, lambda: live.session.state.search is not None and live.session.state.search.found)
+        recorded, last = list(live.journal), live.session.state
+    async with replayed(journal_in(tmp_path, recorded)) as (app, pilot):
+        await pilot.press("end")
+        assert app.playback.state == last
+        await pilot.press("x")
+        await until(pilot, lambda: "checkout starts with 5 of its 10" in app.screen_text)
+        assert "Stop" not in app.screen_text
+        await pilot.press("s", "X", "t", "escape")
+        await until(pilot, lambda: "time line" in app.screen_text)
+        app.playback.go_to(app.playback.index // 2)
+        await pilot.press("x")
+        await until(pilot, lambda: "of about" in app.screen_text)
+        assert app.playback.state.search == fold(recorded[: app.playback.index]).search
 
 
 async def test_keys_of_replay_are_remapped_by_id(journal: Path) -> None:

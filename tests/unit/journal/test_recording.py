@@ -57,7 +57,7 @@ def test_an_old_journal_is_replayed_as_it_is_read() -> None:
         (note(1) + b"\xff\xfe\0\n" + note(3), [1, 3], "line 3: damaged, not JSON."),
         (note(1) + b"\n\n" + note(3), [1, 3], "lines 3 to 4: empty, where an event should be."),
         (b'{"event":"exploded","at":1}\n' + note(2), [2], "line 2: not an event: Invalid value 'exploded'"),
-        (note(5) + b"x\n" + note(6) + note(1), [5, 6, 1], "line 5: time goes back by 5.0 s; shown at the later time."),
+        (note(5) + b"x\n" + note(6) + note(1), [5, 6, 1], "line 5: time goes back by 5.0 s; the later holds."),
     ],
     ids=["torn", "cut in the middle", "binary", "empty lines", "unknown event", "backwards"],
 )
