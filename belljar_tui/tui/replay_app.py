@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen
 from belljar_tui.tui.explorer import Explorer
 from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import name_of
+from belljar_tui.tui.leaving import on_signal
 from belljar_tui.tui.messages import CutToggled, EventStepped, MomentChosen
 from belljar_tui.tui.notes_screen import NotesScreen
 from belljar_tui.tui.replay_keys import LEGEND, REPLAY_KEYS
@@ -65,6 +67,7 @@ class ReplayApp(Explorer):
     def on_mount(self) -> None:
         self.screen.add_class("replay")
         self.playback.on_rejected = self._reject
+        on_signal(signal.SIGTERM, self.exit)
         self.run_worker(self._read(), exit_on_error=False)
 
     async def _read(self) -> None:
