@@ -14,7 +14,7 @@ import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,8 @@ from belljar_tui.wire import messages as msg
 _LINE_BYTES = 16 << 20
 _GRACE_S = 2.0
 _NAMESPACE_DEADLINE_S = 5.0
+_KILLED_S = 2.0
+"""A kernel that needs longer to end what was killed is very busy, or `unshare` was stopped by somebody."""
 _WORDS_KEPT = 20
 
 
@@ -59,10 +61,7 @@ class NamespaceJar:
     async def start(self) -> None:
         """Make the namespaces, the way out, and begin. Raises errors.JarError."""
         pasta = None if self._lab else uplink.require_pasta()
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command(), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LINE_BYTES, start_new_session=True
-        )
-        self._listening.append(asyncio.create_task(self._listen_to(self._process)))
+        await _uninterrupted(self._make())
         prepare = self._prepare
         if pasta is not None:
             prepare = await self._join_outside(pasta)
@@ -124,18 +123,40 @@ class NamespaceJar:
     async def kill(self) -> None:
         """End all of it at once; leave nothing behind. Safe to call twice."""
         self._is_finishing = True
-        for process in (self._process, self._pasta):
-            if process is not None and process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-        # `unshare` may die before its child has sworn to die with it: then the end of its input ends the child. Before
-        # the wait: asyncio waits for a process until its output has ended, too.
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-        for process in (self._process, self._pasta):
-            if process is not None:
-                await process.wait()
+        if self._pasta is not None and self._pasta.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._pasta.kill()
+        if self._process is not None:
+            await self._kill_jar(self._process)
+        if self._pasta is not None:
+            await self._pasta.wait()
         await asyncio.gather(*self._listening)
+
+    async def _kill_jar(self, unshare: Process) -> None:
+        """Kill the agent, and wait for `unshare`, which ends when the kernel has ended the rest of the jar.
+
+        Were `unshare` killed, nobody could tell when that is: asyncio waits for the agent's output to be closed, and
+        the kernel closes the files of a PID 1 before it kills the others of its namespace.
+        """
+        agents: list[psutil.Process] = []
+        if unshare.returncode is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                agents = psutil.Process(unshare.pid).children()
+            for agent in agents:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    agent.kill()
+            if not agents:  # it may be about to have one, whose end is the end of its input
+                with contextlib.suppress(ProcessLookupError):
+                    unshare.kill()
+        if unshare.stdin is not None:
+            unshare.stdin.close()
+        await self._ended(unshare, _KILLED_S)
+
+    async def _make(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command(), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LINE_BYTES, start_new_session=True
+        )
+        self._listening.append(asyncio.create_task(self._listen_to(self._process)))
 
     def _command(self) -> list[str]:
         for tool in ("unshare", "setpriv"):
@@ -158,17 +179,20 @@ class NamespaceJar:
             maps_dns=uplink.DNS_ADDRESS in servers,
             is_root=os.geteuid() == 0,
         )
-        self._pasta = await asyncio.create_subprocess_exec(
-            "setpriv", "--pdeathsig", "KILL", *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
-        )
-        self._listening.append(asyncio.create_task(self._listen_to(self._pasta)))
-        self._listening.append(asyncio.create_task(self._fail_without(self._pasta)))
+        await _uninterrupted(self._make_way_out(command))
         return msgspec.structs.replace(
             self._prepare,
             nameservers=servers,
             search=machine.search,
             wait_for_network_s=uplink.ROUTE_DEADLINE_S,
         )
+
+    async def _make_way_out(self, command: list[str]) -> None:
+        self._pasta = await asyncio.create_subprocess_exec(
+            "setpriv", "--pdeathsig", "KILL", *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+        )
+        self._listening.append(asyncio.create_task(self._listen_to(self._pasta)))
+        self._listening.append(asyncio.create_task(self._fail_without(self._pasta)))
 
     async def _agent_pid(self) -> int:
         """The agent's pid on this side: the one child of `unshare`, once its namespaces are made."""
@@ -227,6 +251,17 @@ class NamespaceJar:
         return AgentLost(
             f"The jar's agent ended {how}; the service ended with it.", words, "The journal has everything up to then."
         )
+
+
+async def _uninterrupted(birth: Coroutine[None, None, None]) -> None:
+    """Start a process to the end even when we are cancelled meanwhile: asyncio would wait for that process with the
+    pipes still open that it is to die by, and nobody would know of it."""
+    task = asyncio.create_task(birth)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def no_way_out(words: str) -> JarError:

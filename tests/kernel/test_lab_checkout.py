@@ -75,6 +75,13 @@ def marked(mark: str) -> list[psutil.Process]:
     return found
 
 
+def kill_marked(mark: str) -> None:
+    """Kill them all; the end of one may be the end of others."""
+    for process in marked(mark):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def gone(mark: str) -> bool:
     """Whether no process carries `mark` any more, before the deadline."""
     deadline = time.monotonic() + DEADLINE_S

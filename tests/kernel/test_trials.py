@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from namespaces import as_nobody
-from test_lab_checkout import MARK, gone, marked
+from test_lab_checkout import MARK, gone, kill_marked, marked
 from worlds import ROOT
 
 from belljar_tui.core import events as ev
@@ -284,8 +284,7 @@ async def test_a_jar_that_dies_while_it_waits_is_noticed_and_another_takes_its_p
     pool = JarPool(remembered, ahead=1)
     try:
         await pool.start(1)
-        for process in marked(mark):
-            process.kill()
+        kill_marked(mark)
         async with asyncio.timeout(DEADLINE_S):
             while not made[0].is_over:
                 await made[0].moved()
@@ -293,8 +292,7 @@ async def test_a_jar_that_dies_while_it_waits_is_noticed_and_another_takes_its_p
         assert jar.state.proof is not None
         (said,) = pool.died()
         assert "ended while it waited" in said
-        for process in marked(mark):
-            process.kill()
+        kill_marked(mark)
         async with asyncio.timeout(DEADLINE_S):
             while not jar.is_over:
                 await jar.moved()
@@ -312,8 +310,7 @@ async def test_a_jar_lost_in_the_middle_teaches_nothing(tmp_path: Path, mark: st
         async with asyncio.timeout(DEADLINE_S):
             while not [p for p in marked(mark) if p.name() == "web"]:  # noqa: ASYNC110  # the service calls itself so
                 await asyncio.sleep(0.05)
-        for process in marked(mark):
-            process.kill()
+        kill_marked(mark)
         outcome = await trial
     assert outcome.verdict is TrialVerdict.INCONCLUSIVE
     assert "agent ended" in outcome.detail
