@@ -4,6 +4,7 @@
     ├── UsageError                    2   what was asked for makes no sense
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
+    │   ├── BadDuration               2
     │   ├── BadProfile                2   (its kin: BadKeymap)
     │   └── CannotExport              2
     ├── BadJournal                    2
@@ -56,6 +57,11 @@ class BadCheck(UsageError):
             f"{text!r} is not a health check: {why}.",
             remedy="Write it like http://localhost:8080/ready, tcp://localhost:5432 or exec:pg_isready",
         )
+
+
+class BadDuration(UsageError):
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} is not a length of time.", remedy="Write it like 30s, 500ms, 5m or 1.5h")
 
 
 class BadProfile(UsageError):

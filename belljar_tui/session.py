@@ -11,6 +11,7 @@ import msgspec
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
+from belljar_tui.core.failures import why_no_cut, why_no_seal
 from belljar_tui.core.history import History
 from belljar_tui.core.model import Dependency, Wanted
 from belljar_tui.core.state import State, apply, settled
@@ -90,17 +91,19 @@ class Session:
             case cmd.Save(path):
                 self._save_to(path)
             case cmd.Undo():
-                await self._move(self.history.undone(), "undo", "there is nothing to undo")
+                await self._move(self.history.at(self.now()).undone(), "undo", "there is nothing to undo")
             case cmd.Redo():
-                await self._move(self.history.redone(), "redo", "there is nothing to redo")
+                await self._move(self.history.at(self.now()).redone(), "redo", "there is nothing to redo")
             case cmd.Search():
                 self._begin_search()
             case cmd.PauseSearch() | cmd.ResumeSearch() | cmd.StopSearch():
                 self._steer_search(command)
             case cmd.Cut(dependency) | cmd.Restore(dependency):
                 await self._change_one(command, dependency)
+            case cmd.SealWith(_, mode) if why := why_no_seal(mode):
+                self.reject(msgspec.json.encode(command).decode(), why)
             case cmd.SealWith() | cmd.RestoreAll():
-                await self._want(self.history.moved_to(cmd.changed(self.history.now, command)))
+                await self._change(command)
 
     async def finish(self, reason: str) -> None:
         """End the jar, and the search's, and write the last event. Safe to call twice."""
@@ -147,12 +150,21 @@ class Session:
 
     async def _change_one(self, command: cmd.Cut | cmd.Restore, dependency: str) -> None:
         try:
-            identity = str(Dependency.parse(dependency))
+            identity = Dependency.parse(dependency)
         except BellJarError as error:
             self.reject(msgspec.json.encode(command).decode(), str(error))
             return
-        change = msgspec.structs.replace(command, dependency=identity)
-        await self._want(self.history.moved_to(cmd.changed(self.history.now, change)))
+        if isinstance(command, cmd.Cut):
+            why = why_no_cut(identity, command.mode, command.given, self.state.lacks)
+            if why:
+                self.reject(msgspec.json.encode(command).decode(), f"{why}.")
+                return
+        await self._change(msgspec.structs.replace(command, dependency=str(identity)))
+
+    async def _change(self, change: cmd.Change) -> None:
+        now = self.now()
+        history = self.history.at(now)
+        await self._want(history.moved_to(cmd.changed(history.now, change, now)))
 
     async def _move(self, history: History | None, command: str, reason: str) -> None:
         if history is None:
@@ -175,6 +187,8 @@ class Session:
     def _take(self, event: ev.AnyEvent) -> None:
         is_lost = self._write(event) is False
         self.state = apply(self.state, event)
+        if isinstance(event, ev.CutRestored):
+            self.history = self.history.at(self.now())  # its time may have been up
         if self.on_event is not None:
             self.on_event(event)
         if is_lost and not self._has_said_loss:

@@ -13,9 +13,10 @@ import msgspec
 from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.netlink import Netfilter
 from belljar_tui.agent.network import raise_loopback
+from belljar_tui.agent.nft import LOG_GROUP, QUEUE
 from belljar_tui.agent.proof import prove
 from belljar_tui.agent.queue import CallQueue
-from belljar_tui.agent.ruleset import LOG_GROUP, QUEUE, Ruleset
+from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.sockets import SocketTable
 
 

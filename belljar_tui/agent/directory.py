@@ -6,10 +6,9 @@ as that name still does; a second name on the same address falls together with t
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
-from belljar_tui.core.model import Dependency, Endpoint, Protocol
+from belljar_tui.core.model import Dependency, Endpoint, Protocol, is_address
 
 _LOOPBACK = {"127.0.0.1": "localhost", "::1": "localhost"}
 
@@ -58,7 +57,7 @@ class Directory:
             return set()
         found = set(self._seen.get(dependency, ()))
         addresses = self._addresses_of.get(dependency.host, ())
-        if not addresses and _is_address(dependency.host):
+        if not addresses and is_address(dependency.host):
             addresses = (dependency.host,)
         owned = (a for a in addresses if self._name_of.get(a, dependency.host) == dependency.host)
         found.update(Endpoint(address, dependency.protocol, dependency.port) for address in owned)
@@ -66,11 +65,3 @@ class Directory:
 
     def _is_called(self, address: str) -> bool:
         return any(e.address == address for endpoints in self._seen.values() for e in endpoints)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from belljar_tui.agent.counts import Tally, Verdict
 from belljar_tui.agent.directory import Directory
-from belljar_tui.agent.ruleset import Ruleset, Tally, Verdict
+from belljar_tui.agent.modes import FLOWS_END, chain_of
+from belljar_tui.agent.ruleset import Ruleset, Timed
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import Dependency, Endpoint, Mode, Protocol, Seal, Wanted
+from belljar_tui.core.model import Answer, Dependency, Endpoint, Mode, Protocol, Seal, Settings, Wanted
 
 ENDPOINTS_AT_MOST = 20_000
 """Beyond this many endpoints (a port scan, say) new ones fall under the seal unnamed; they are counted as lost."""
 
-Destroy = Callable[[list[Endpoint]], int]
-"""Destroys established sockets to these endpoints; returns how many."""
+_EVERY_NAME = ""
+"""The host of name service as a whole."""
+_TICK_S = 0.1
+"""By so much the kernel may take a cut away earlier than our clock says."""
+Destroy = Callable[[list[Endpoint], Mode], int]
+"""Ends established flows to these endpoints the way a mode does; returns how many."""
+
+How = tuple[Verdict, Verdict]
+"""How an endpoint stands in the kernel: for good, and with a time limit over it (None: nothing is)."""
+_NEVER: How = ("", "")
+"""How an endpoint stands that has no element: like no other."""
+
+Said = tuple[Mode | None, str, Settings]
 
 
 class Enforcer:
@@ -34,22 +47,36 @@ class Enforcer:
         self._emit = emit
         self._now = now
         self.wanted = Wanted()
-        self._applied: dict[Endpoint, Verdict] = {}
-        self._shown: dict[Dependency, tuple[Verdict, str]] = {}
-        """What was last said of each dependency: its mode, and whether user or seal cut it."""
+        self._applied: dict[Endpoint, How] = {}
+        self._timed: dict[Endpoint, tuple[str, float]] = {}
+        """The cuts with a time limit that lie in the kernel, and until when."""
+        self._unresolved: dict[str, tuple[Dependency, ...]] = {}
+        """Name -> the dependencies of it that are cut so that it does not resolve."""
+        self._shown: dict[Dependency, Said] = {}
+        """What was last said of each dependency: its mode, whether user or seal cut it, and the mode's parameters."""
         self._earlier: dict[Endpoint, Tally] = {}
         """Counts of elements since replaced."""
 
     def want(self, wanted: Wanted) -> None:
         """Apply the whole wanted state, read it back, and say what changed."""
         before = self.wanted
+        wanted = wanted.at(self._now())
         self.wanted = wanted
+        self._unresolved = _unresolved(wanted)
         seal_changes = (before.seal, before.seal_mode) != (wanted.seal, wanted.seal_mode)
         self._apply(self._endpoints(), seal_changes=seal_changes)
         self.audit()
         if seal_changes:
             self._emit(ev.SealChanged(at=self._now(), seal=wanted.seal, mode=wanted.seal_mode))
         self._say_changes()
+
+    def is_due(self) -> bool:
+        """Whether the time of a cut is up."""
+        return self.wanted.at(self._now()) is not self.wanted
+
+    def expire(self) -> None:
+        """The time of a cut is up: the kernel has taken it away, or does so now; say it."""
+        self.want(self.wanted)
 
     def note(self, endpoint: Endpoint) -> Dependency:
         """A call to `endpoint` was seen: give it an element of its own, so that it is counted by itself."""
@@ -65,6 +92,18 @@ class Enforcer:
         named = {d for d in self._dependencies() if d.host == name}
         self._apply({e for d in named for e in self._directory.endpoints_of(d)}, seal_changes=False)
 
+    def answer_of(self, name: str) -> Answer | None:
+        """What a query for `name` is answered with because it is cut; None when it resolves.
+
+        A query names no port, so that a name's dependencies share it: one that is cut by `dns` takes the others along.
+        """
+        cut = self.unresolved(name)
+        return self.wanted.settings_of(str(cut[0])).answer if cut else None
+
+    def unresolved(self, name: str) -> tuple[Dependency, ...]:
+        """The dependencies whose cut is why `name` does not resolve."""
+        return self._unresolved.get(_EVERY_NAME) or self._unresolved.get(name, ())
+
     def mode_of(self, dependency: str) -> Mode | None:
         return self.wanted.mode_of(dependency)
 
@@ -79,7 +118,8 @@ class Enforcer:
         for endpoint in {*kernel, *self._earlier}:
             tally = self._earlier.get(endpoint, Tally())
             if endpoint in kernel:
-                tally = tally.plus(*kernel[endpoint])
+                verdict, counts = kernel[endpoint]
+                tally = tally.plus(verdict, counts)
             dependency = self._directory.dependency_of(endpoint)
             totals[dependency] = totals.get(dependency, Tally()).joined(tally)
         return totals
@@ -91,22 +131,29 @@ class Enforcer:
     def audit(self) -> bool:
         """Read the elements back and compare; a difference is an event."""
         kernel = {endpoint: verdict for endpoint, (verdict, _) in self._ruleset.read().items()}
+        timed = self._ruleset.read_timed()
         seal, _ = self._ruleset.read_seal()
-        wrong = sorted(str(e) for e in kernel.keys() | self._applied.keys() if self._differs(kernel, e))
-        if seal is not self._seal():
+        wrong = sorted(str(e) for e in kernel.keys() | self._applied.keys() if self._differs(kernel, timed, e))
+        if seal != self._seal():
             wrong.insert(0, "the seal")
         if wrong:
             listed = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
             self._emit(ev.AuditFailed(at=self._now(), detail=f"the kernel differs from the wanted state at {listed}"))
         return not wrong
 
-    def _differs(self, kernel: dict[Endpoint, Verdict], endpoint: Endpoint) -> bool:
+    def _differs(self, kernel: dict[Endpoint, Verdict], timed: dict[Endpoint, str], endpoint: Endpoint) -> bool:
         if endpoint not in kernel or endpoint not in self._applied:
             return True
-        return kernel[endpoint] is not self._applied[endpoint]
+        lasting, over = self._applied[endpoint]
+        if kernel[endpoint] != lasting:
+            return True
+        if timed.get(endpoint) == over:
+            return False
+        ends = self._timed.get(endpoint, ("", 0.0))[1]
+        return ends - self._now() > _TICK_S or timed.get(endpoint) is not None
 
     def _seal(self) -> Verdict:
-        return None if self.wanted.seal is Seal.OPEN else self.wanted.seal_mode
+        return None if self.wanted.seal is Seal.OPEN else chain_of(self.wanted.seal_mode, Settings())
 
     def _dependencies(self) -> dict[Dependency, None]:
         """Everything seen or decided about, in that order."""
@@ -117,34 +164,74 @@ class Enforcer:
         decided = {e for d in self._dependencies() for e in self._directory.endpoints_of(d)}
         return decided | set(self._applied)
 
+    def _how(self, lasting: Wanted, dependency: str) -> How:
+        """How the endpoints of a dependency are to stand."""
+        under = chain_of(lasting.mode_of(dependency), lasting.settings_of(dependency))
+        if self.wanted.until(dependency) is None:
+            return under, None
+        return under, chain_of(self.wanted.mode_of(dependency), self.wanted.settings_of(dependency))
+
     def _apply(self, endpoints: Iterable[Endpoint], *, seal_changes: bool) -> None:
         """Bring these endpoints to what the wanted state says of them."""
-        add: dict[Endpoint, Verdict] = {}
+        add: dict[Endpoint, How] = {}
+        timed = dict(self._timed)
+        ended: dict[Mode, list[Endpoint]] = {}
+        lasting = self.wanted.lasting
         for endpoint in endpoints:
-            verdict = self.wanted.mode_of(str(self._directory.dependency_of(endpoint)))
-            if endpoint not in self._applied or self._applied[endpoint] is not verdict:
-                add[endpoint] = verdict
-        if not add and not seal_changes:
-            return
-        replaced = [endpoint for endpoint in add if endpoint in self._applied]
-        removed = self._ruleset.change(replaced, add, self._seal(), seal_changes=seal_changes)
+            dependency = str(self._directory.dependency_of(endpoint))
+            how, until = self._how(lasting, dependency), self.wanted.until(dependency)
+            timed.pop(endpoint, None)
+            if how[1] is not None and until is not None:
+                timed[endpoint] = (how[1], until)
+            if self._applied.get(endpoint, _NEVER) != how:
+                add[endpoint] = how
+                mode = self.wanted.mode_of(dependency)
+                if mode in FLOWS_END and mode == (how[1] or how[0]):
+                    ended.setdefault(mode, []).append(endpoint)
+        if add or seal_changes or timed != self._timed:
+            self._change(add, timed, seal_changes=seal_changes)
+        for mode, flows in ended.items():
+            self._destroy([e for e in flows if e.protocol is not Protocol.ICMP], mode)
+
+    def _change(
+        self, add: dict[Endpoint, How], timed: dict[Endpoint, tuple[str, float]], *, seal_changes: bool
+    ) -> None:
+        """One batch to the kernel; what the replaced elements had counted is kept."""
+        now = self._now()
+        removed = self._ruleset.change(
+            [endpoint for endpoint in add if endpoint in self._applied],
+            {endpoint: how[0] for endpoint, how in add.items()},
+            self._seal(),
+            seal_changes=seal_changes,
+            timed={e: Timed(chain, until - now) for e, (chain, until) in timed.items() if until > now}
+            if timed != self._timed
+            else None,
+            counted=[endpoint for endpoint, how in add.items() if how[1] is not None],
+        )
         for endpoint, counts in removed.items():
-            self._earlier[endpoint] = self._earlier.get(endpoint, Tally()).plus(self._applied[endpoint], counts)
+            self._earlier[endpoint] = self._earlier.get(endpoint, Tally()).plus(self._applied[endpoint][0], counts)
         self._applied.update(add)
-        refused = [e for e, v in add.items() if v is Mode.REFUSE and e.protocol is not Protocol.ICMP]
-        if refused:
-            self._destroy(refused)
+        self._timed = timed
 
     def _say_changes(self, of: Iterable[Dependency] | None = None) -> None:
         for dependency in of if of is not None else [*self._dependencies(), *list(self._shown)]:
             identity = str(dependency)
-            mode = self.wanted.mode_of(identity)
-            said = (mode, "user" if identity in self.wanted.cuts else "seal")
-            before, by = self._shown.get(dependency, (None, ""))
-            if mode is before and (mode is None or by == said[1]):
+            mode, settings = self.wanted.mode_of(identity), self.wanted.settings_of(identity)
+            said = (mode, "user" if identity in self.wanted.cuts else "seal", settings)
+            before = self._shown.get(dependency, (None, "", Settings()))
+            if mode is before[0] and (mode is None or before == said):
                 continue
             self._shown[dependency] = said
             if mode is None:
                 self._emit(ev.CutRestored(at=self._now(), dependency=identity))
             else:
-                self._emit(ev.CutApplied(at=self._now(), dependency=identity, mode=mode, by=said[1]))
+                self._emit(ev.CutApplied(at=self._now(), dependency=identity, mode=mode, by=said[1], settings=settings))
+
+
+def _unresolved(wanted: Wanted) -> dict[str, tuple[Dependency, ...]]:
+    found: dict[str, tuple[Dependency, ...]] = {}
+    for identity, mode in wanted.cuts.items():
+        if mode is Mode.DNS:
+            dependency = Dependency.parse(identity)
+            found[dependency.host] = (*found.get(dependency.host, ()), dependency)
+    return found

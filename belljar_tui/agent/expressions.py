@@ -6,6 +6,7 @@ Numbers: linux/netfilter/nf_tables.h. Registers: 0 is the verdict, 8… are the 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from belljar_tui.agent.netlink import attribute, be16, be32, nested, text
 
@@ -16,9 +17,15 @@ EQUAL, NOT_EQUAL = 0, 1
 DROP, ACCEPT = 0, 1
 JUMP, GOTO, RETURN = -3, -4, -5
 META_MARK, META_OIF, META_NFPROTO, META_L4PROTO = 3, 5, 15, 16
-CT_STATE, CT_DIRECTION = 0, 1
+CT_STATE, CT_DIRECTION, CT_MARK, CT_BYTES = 0, 1, 3, 15
+PORT_UNREACHABLE, HOST_UNREACHABLE = 1, 2
+LESS, GREATER = 2, 4
 NEW_FLOW = 8
 """`ct state new` as it stands in the register (1 << IP_CT_NEW + 1), host byte order."""
+
+
+LookUp = Callable[[str], bytes]
+"""An expression that looks the registers from DATA on up in a set or map."""
 
 
 def _expression(name: str, *parts: bytes) -> bytes:
@@ -41,6 +48,34 @@ def set_mark(mark: int) -> list[bytes]:
 
 def ct(key: int, register: int = DATA) -> bytes:
     return _expression("ct", be32(1, register), be32(2, key))
+
+
+def set_ct_mark(mark: int) -> list[bytes]:
+    """`ct mark set MARK`"""
+    return [immediate(struct.pack("=I", mark)), _expression("ct", be32(2, CT_MARK), be32(4, DATA))]
+
+
+def ct_bytes_above(limit: int) -> list[bytes]:
+    """`ct bytes > LIMIT`, both directions together. The kernel starts counting bytes for flows made after the rule."""
+    to_network = _expression("byteorder", be32(1, DATA), be32(2, DATA), be32(3, 1), be32(4, 8), be32(5, 8))
+    return [ct(CT_BYTES), to_network, compare(struct.pack(">Q", limit), GREATER)]
+
+
+def random_number(modulus: int) -> bytes:
+    """`numgen random mod MODULUS`"""
+    return _expression("numgen", be32(1, DATA), be32(2, modulus), be32(3, 1), be32(4, 0))
+
+
+def hashed_ports(modulus: int) -> list[bytes]:
+    """`jhash th sport . th dport mod MODULUS`, with a seed the kernel draws for each rule"""
+    hashing = _expression("hash", be32(1, DATA), be32(2, DATA), be32(3, 4), be32(4, modulus), be32(6, 0), be32(7, 0))
+    return [payload(TRANSPORT, 0, 4), hashing]
+
+
+def below(limit: int) -> list[bytes]:
+    """A number in the register is below `limit`. Numbers stand there in host order, and are compared as bytes."""
+    to_network = _expression("byteorder", be32(1, DATA), be32(2, DATA), be32(3, 1), be32(4, 4), be32(5, 4))
+    return [to_network, compare(struct.pack(">I", limit), LESS)]
 
 
 def compare(value: bytes, operation: int = EQUAL, register: int = DATA) -> bytes:
@@ -100,8 +135,9 @@ def reject_tcp_reset() -> bytes:
     return _expression("reject", be32(1, 1), attribute(2, b"\0"))
 
 
-def reject_port_unreachable() -> bytes:
-    return _expression("reject", be32(1, 2), attribute(2, b"\1"))
+def reject_icmpx(code: int) -> bytes:
+    """`reject with icmpx CODE`, over IPv4 and IPv6 in their own words"""
+    return _expression("reject", be32(1, 2), attribute(2, bytes([code])))
 
 
 def redirect(port: int, register: int = DATA) -> list[bytes]:

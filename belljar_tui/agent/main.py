@@ -23,18 +23,20 @@ from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.names import NameServer
 from belljar_tui.agent.netlink import Netfilter, NetlinkError
 from belljar_tui.agent.network import comes_true, has_default_route, raise_loopback
+from belljar_tui.agent.nft import AGENT_MARK, FOLLOWERS, LOG_GROUP, QUEUE
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.output import EventWriter
 from belljar_tui.agent.probes import HealthLoop
 from belljar_tui.agent.processes import ProcessTable
 from belljar_tui.agent.proof import prove
+from belljar_tui.agent.provoke import provoke
 from belljar_tui.agent.queue import CallQueue
-from belljar_tui.agent.ruleset import AGENT_MARK, FOLLOWERS, LOG_GROUP, QUEUE, Ruleset
+from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.service import Identity, Spawner
 from belljar_tui.agent.service_log import ServiceLog
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Protocol
+from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Mode, Protocol
 from belljar_tui.wire import messages as msg
 
 _FLUSH_S = 0.025
@@ -72,9 +74,11 @@ class Agent:
             [_address_and_port(text) for text in prepare.nameservers],
             AGENT_MARK,
             self._on_resolved,
-            lambda: self._enforcer.mode_of(NAME_SERVICE),
+            self._fate_of_all_names,
             lambda size, peer: self._observer.on_query(size, peer),
             lambda mode, peer: self._observer.on_query_blocked(mode, peer),
+            lambda name: self._enforcer.answer_of(name),
+            lambda name, peer: self._observer.on_name_failed(name, peer),
         )
         port = await self._names.start()
         self._ruleset = Ruleset(Netfilter(), port, prepare.forwarded)
@@ -96,6 +100,11 @@ class Agent:
             self._emit(proof)  # only now: it tells that the jar is ready
         else:
             self._start_service()
+
+    def _fate_of_all_names(self) -> Mode | None:
+        """How name service as a whole fails; with `dns` it lives, and each name is answered as the cut says."""
+        mode = self._enforcer.mode_of(NAME_SERVICE)
+        return None if mode is Mode.DNS else mode
 
     def take(self, message: msg.AnyMessage) -> None:
         """Carry out a message that came after Prepare. Raises OSError when a log cannot be opened."""
@@ -166,9 +175,12 @@ class Agent:
             except NetlinkError:
                 log = False
         can_destroy = self._sockets.can_destroy()
-        self._emit(ev.AgentStarted(at=self.now(), queue=queue, log=log, destroy=can_destroy))
+        lacks = list(self._ruleset.lacks)
+        self._emit(ev.AgentStarted(at=self.now(), queue=queue, log=log, destroy=can_destroy, lacks=lacks))
 
-    def _destroy(self, endpoints: list[Endpoint]) -> int:
+    def _destroy(self, endpoints: list[Endpoint], mode: Mode) -> int:
+        if mode is Mode.RESET:
+            provoke(self._sockets.flows_to(endpoints, AGENT_MARK))
         return self._sockets.destroy_all(endpoints, AGENT_MARK) if self._sockets.can_destroy() else 0
 
     def _on_resolved(self, name: str, addresses: list[str], detail: str) -> None:
@@ -189,6 +201,8 @@ class Agent:
             await asyncio.sleep(_FLUSH_S)
             self._observer.flush()
             self._log.trim()
+            if self._enforcer.is_due():
+                self._observer.change(self._enforcer.expire)
 
     async def _count(self) -> None:
         rounds = 0

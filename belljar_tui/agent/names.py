@@ -20,11 +20,11 @@ import dns.rcode
 import dns.rdatatype
 import msgspec
 
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import Answer, Mode
 
 _SO_MARK = 36
 _TIMEOUT_S = 2.0
-_REFUSED, _NOTIMP, _SERVFAIL, _FORMERR = 5, 4, 2, 1
+_REFUSED, _NOTIMP, _NXDOMAIN, _SERVFAIL, _FORMERR = 5, 4, 3, 2, 1
 _ASK_THE_NEXT = (_SERVFAIL, _NOTIMP, _REFUSED)
 """Answers on which a resolver library turns to its next server (man 5 resolv.conf lists them); the service sees only
 one server, us, so the turning is ours."""
@@ -55,6 +55,8 @@ class NameServer:
         verdict: how name service is cut now; None when open.
         on_query: a query came, its size in bytes, and name service is open.
         on_blocked: a query met the cut, in this mode.
+        fate: what a name (lower case, no last dot) is answered with because it is cut; None when it resolves.
+        on_failed: a query for such a name came.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class NameServer:
         verdict: Callable[[], Mode | None],
         on_query: Callable[[int, Peer], None],
         on_blocked: Callable[[Mode, Peer], None],
+        fate: Callable[[str], Answer | None] = lambda _: None,
+        on_failed: Callable[[str, Peer], None] = lambda _, __: None,
     ) -> None:
         self._upstreams = list(upstreams)
         self._mark = mark
@@ -72,6 +76,8 @@ class NameServer:
         self._verdict = verdict
         self._on_query = on_query
         self._on_blocked = on_blocked
+        self._fate = fate
+        self._on_failed = on_failed
         self._transports: list[asyncio.DatagramTransport] = []
         self._servers: list[asyncio.Server] = []
         self._asking: set[asyncio.Task[None]] = set()
@@ -111,7 +117,7 @@ class NameServer:
                 reply(_failure(query, _REFUSED))
             return None
         self._on_query(len(query), peer)
-        return self._kept(asyncio.create_task(self._resolve(query, reply, over_tcp=over_tcp)))
+        return self._kept(asyncio.create_task(self._resolve(query, peer, reply, over_tcp=over_tcp)))
 
     def _kept(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         """The loop itself holds tasks weakly."""
@@ -119,11 +125,17 @@ class NameServer:
         task.add_done_callback(self._asking.discard)
         return task
 
-    async def _resolve(self, query: bytes, reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
+    async def _resolve(self, query: bytes, peer: Peer, reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
         try:
             asked = _asked(query)
         except dns.exception.DNSException:
             reply(_failure(query, _FORMERR))
+            return
+        fate = self._fate(asked.name)
+        if fate is not None:
+            self._on_failed(asked.name, peer)
+            if fate is not Answer.NONE:
+                reply(_failure(query, _NXDOMAIN if fate is Answer.NXDOMAIN else _SERVFAIL))
             return
         answer, words = await self._ask(query, over_tcp=over_tcp)
         try:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from belljar_tui.agent.counts import Count, Counts, Tally
 from belljar_tui.agent.enforcer import Enforcer
+from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH
 from belljar_tui.agent.names import Peer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import ProcessTable
-from belljar_tui.agent.ruleset import Count, Counts, Tally
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol
@@ -78,6 +79,8 @@ class Observer:
         dependency = self._enforcer.note(flow.endpoint)
         self._see(dependency, flow.endpoint, caller)
         mode = self._enforcer.mode_of(str(dependency))
+        if not was_counted and mode in LETS_CALLS_THROUGH:
+            mode = None  # it came before its dice, and passes
         if not was_counted:
             self._met_seal[dependency, mode is not None] += 1
         if mode is not None:
@@ -106,11 +109,19 @@ class Observer:
         self._see(_NAMES, None, caller)
         self._held[_NAMES, mode, caller] += 1
 
+    def on_name_failed(self, name: str, peer: Peer) -> None:
+        """A query came for a name that is cut."""
+        caller = self._asker(peer)
+        for dependency in self._enforcer.unresolved(name):
+            self._see(dependency, None, caller)
+            self._held[dependency, Mode.DNS, caller] += 1
+
     def flush(self) -> None:
         """Say what was held since the last flush."""
         held, self._held = self._held, Counter()
         for (dependency, mode, caller), count in held.items():
-            self._blocked_said[dependency] += count
+            if mode is not Mode.DNS:  # queries are no packets to it: the kernel's counter does not know them
+                self._blocked_said[dependency] += count
             self._say_blocked(dependency, mode, caller, count)
 
     def count(self, *, is_last: bool = False) -> None:
@@ -154,7 +165,7 @@ class Observer:
     def _say_silent(self, dependency: Dependency, cut: Counts) -> None:
         """A flow from before the cut that sends into the void makes no new call; once a cut it is said as one."""
         mode = self._enforcer.mode_of(str(dependency))
-        if mode is None or mode is Mode.REFUSE:  # refused flows are destroyed: whoever wants more must call
+        if mode not in FLOWS_HANG:
             self._silent.pop(dependency, None)
             return
         before = self._silent.setdefault(dependency, cut)

@@ -9,7 +9,8 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from belljar_tui.agent.ruleset import AGENT_MARK, Ruleset
+from belljar_tui.agent.nft import AGENT_MARK
+from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 

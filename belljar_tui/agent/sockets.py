@@ -25,7 +25,7 @@ _OWNER_AT, _ATTRIBUTES_AT = 64, 72
 _NO_COOKIE = b"\xff" * 8
 _MARK = 15
 _ALL_STATES = 0xFFFFFFFF
-_LISTEN, _CLOSE, _TIME_WAIT = 1 << 10, 1 << 7, 1 << 6
+_LISTEN, _CLOSE, _TIME_WAIT, _ESTABLISHED = 1 << 10, 1 << 7, 1 << 6, 1 << 1
 _NUMBERS = {Protocol.TCP: socket.IPPROTO_TCP, Protocol.UDP: socket.IPPROTO_UDP}
 _MAPPED = bytes(10) + b"\xff\xff"
 
@@ -48,6 +48,10 @@ class _Found(msgspec.Struct, frozen=True):
     @property
     def local_port(self) -> int:
         return int.from_bytes(self.identity[0:2], "big")
+
+    @property
+    def near(self) -> Address:
+        return self._text(self.identity[4:20]), self.local_port
 
     def remote(self, protocol: Protocol) -> Endpoint:
         return Endpoint(self._text(self.identity[20:36]), protocol, int.from_bytes(self.identity[2:4], "big"))
@@ -115,6 +119,15 @@ class SocketTable:
             absent = _identity(socket.AF_INET, ("127.0.0.1", 1), ("127.0.0.1", 1))
             self._can_destroy = self._destroy(socket.AF_INET, Protocol.TCP, absent) == errno.ENOENT
         return self._can_destroy
+
+    def flows_to(self, endpoints: Iterable[Endpoint], spare_mark: int) -> list[tuple[Address, Address]]:
+        """Near and far address of every established TCP flow to these, those with `spare_mark` left out."""
+        wanted = {endpoint for endpoint in endpoints if endpoint.protocol is Protocol.TCP}
+        return [
+            (found.near, (remote.address, remote.port))
+            for found in (self._all(Protocol.TCP, _ESTABLISHED) if wanted else ())
+            if (remote := found.remote(Protocol.TCP)) in wanted and found.mark != spare_mark
+        ]
 
     def destroy_all(self, endpoints: Iterable[Endpoint], spare_mark: int) -> int:
         """Destroy every socket connected to one of `endpoints`, those with `spare_mark` left out. Returns how many."""

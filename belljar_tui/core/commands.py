@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
-from belljar_tui.core.model import Mode, Seal, Wanted
+from belljar_tui.core.model import Answer, ByteCount, Fraction, Mode, Seal, Settings, Wanted
 
 
 def _snake(name: str) -> str:
@@ -15,9 +17,28 @@ class Command(msgspec.Struct, frozen=True, tag_field="command", tag=_snake, forb
     pass
 
 
-class Cut(Command, frozen=True):
+class Cut(Command, frozen=True, omit_defaults=True):
+    """Which parameters belong to which mode says `core.failures`."""
+
     dependency: str
     mode: Mode = Mode.REFUSE
+    for_s: Annotated[float, msgspec.Meta(gt=0, le=1e8)] | None = None
+    """Seconds until the kernel restores it by itself; absent: until it is restored."""
+    answer: Answer | None = None
+    fraction: Fraction | None = None
+    fails_by: Mode | None = None
+    after_bytes: ByteCount | None = None
+
+    @property
+    def given(self) -> dict[str, object]:
+        """The parameters that were given, by name."""
+        names = ("answer", "fraction", "fails_by", "after_bytes")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def settings(self, now: float) -> Settings:
+        """What the wanted state keeps of them; `now` is in seconds on the session's clock."""
+        until = None if self.for_s is None else now + self.for_s
+        return msgspec.structs.replace(Settings(until=until), **self.given)
 
 
 class Restore(Command, frozen=True):
@@ -98,20 +119,24 @@ def decode(line: bytes | str) -> AnyCommand:
     return _decoder.decode(line)
 
 
-def changed(wanted: Wanted, change: Change) -> Wanted:
-    """The whole wanted state after one change."""
+def changed(wanted: Wanted, change: Change, now: float = 0.0) -> Wanted:
+    """The whole wanted state after one change at a moment (seconds on the session's clock)."""
     match change:
         case Cut(dependency, mode):
+            wanted = wanted.without([dependency])
+            own = change.settings(now)
             return msgspec.structs.replace(
-                wanted, cuts={**wanted.cuts, dependency: mode}, opens=wanted.opens - {dependency}
+                wanted,
+                cuts={**wanted.cuts, dependency: mode},
+                opens=wanted.opens - {dependency},
+                settings=wanted.settings if own == Settings() else {**wanted.settings, dependency: own},
             )
         case Restore(dependency):
-            cuts = {d: m for d, m in wanted.cuts.items() if d != dependency}
             opens = wanted.opens | {dependency} if wanted.seal is Seal.VACUUM else wanted.opens
-            return msgspec.structs.replace(wanted, cuts=cuts, opens=opens)
+            return msgspec.structs.replace(wanted.without([dependency]), opens=opens)
         case SealWith(seal, mode, opens):
             if seal is Seal.OPEN:
-                return Wanted(seal=seal, seal_mode=mode, cuts=wanted.cuts)
+                return Wanted(seal=seal, seal_mode=mode, cuts=wanted.cuts, settings=wanted.settings)
             return Wanted(seal=seal, seal_mode=mode, opens=opens)
         case RestoreAll():
             return Wanted()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from belljar_tui.core.model import Health, Mode, Seal
+from belljar_tui.core.model import Health, Mode, Seal, Settings
 from belljar_tui.core.search import Found, Phase, Question
 from belljar_tui.core.trial import Outcome, Recovery, Trial
 
@@ -47,6 +47,8 @@ class AgentStarted(Event, frozen=True, kw_only=True):
     """Open flows are seen through a log group."""
     destroy: bool
     """Established sockets can be destroyed."""
+    lacks: list[Mode] = []
+    """Modes that this kernel cannot do."""
 
 
 class SealProven(Event, frozen=True, kw_only=True):
@@ -100,7 +102,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
 
 class CallBlocked(Event, frozen=True, kw_only=True):
     """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter. Where a cut
-    hangs, established flows that met it are one call more, if no new one did."""
+    hangs, established flows that met it are one call more, if no new one did. With `dns` they are queries for the name,
+    which bear no port: each dependency of that name that is cut so counts them."""
 
     dependency: str
     mode: Mode
@@ -127,9 +130,13 @@ class CutApplied(Event, frozen=True, kw_only=True):
     mode: Mode
     by: str = "user"
     """`user`: asked for by itself; `seal`: fell under the vacuum seal."""
+    settings: Settings = Settings()
+    """The mode's parameters and the cut's time limit, where they are not the default."""
 
 
 class CutRestored(Event, frozen=True, kw_only=True):
+    """It is open again: restored by hand, or its time was up."""
+
     dependency: str
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
@@ -28,6 +29,42 @@ class Mode(StrEnum):
     """At once: TCP reset, ICMP port unreachable for the rest; established flows are destroyed."""
     BLACKHOLE = "blackhole"
     """Silence: packets are dropped, on new and on established flows."""
+    RESET = "reset"
+    """Whoever is there hangs up: established flows are reset, and so is what comes after; or a flow after N bytes."""
+    UNREACHABLE = "unreachable"
+    """At once: ICMP host unreachable; established flows hang."""
+    DNS = "dns"
+    """The name does not resolve; addresses that are known stay reachable."""
+    FLAKY = "flaky"
+    """A fraction of new calls fails in another mode; established flows go on."""
+
+
+class Answer(StrEnum):
+    """What a name that does not resolve is answered with."""
+
+    NXDOMAIN = "nxdomain"
+    SERVFAIL = "servfail"
+    NONE = "none"
+    """No answer: the resolver library waits, asks again, and gives up."""
+
+
+Fraction = Annotated[float, msgspec.Meta(ge=0.001, le=1.0)]
+ByteCount = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
+
+
+class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a cut's mode leaves open, and how long the cut lasts. Which belong to which mode says `core.failures`."""
+
+    answer: Answer = Answer.NXDOMAIN
+    """dns: what the name is answered with."""
+    fraction: Fraction = 0.5
+    """flaky: how many of the new calls fail, in steps of a thousandth."""
+    fails_by: Mode = Mode.REFUSE
+    """flaky: how they fail."""
+    after_bytes: ByteCount | None = None
+    """reset: calls are accepted, and a flow is reset once so many bytes went over it."""
+    until: float | None = None
+    """When the cut ends by itself, in seconds on the session's clock."""
 
 
 class Seal(StrEnum):
@@ -124,6 +161,15 @@ def _split(text: str, rest: str) -> tuple[str, int | None]:
     return host.lower(), int(digits)
 
 
+def is_address(host: str) -> bool:
+    """Whether a dependency's host is a raw address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_v6(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).version == 6
@@ -152,6 +198,8 @@ class Wanted(msgspec.Struct, frozen=True):
     """Dependency id -> how it is cut."""
     opens: frozenset[str] = frozenset()
     """Dependency ids that stay open under a vacuum seal."""
+    settings: dict[str, Settings] = msgspec.field(default_factory=dict[str, Settings])
+    """Dependency id -> what its cut's mode leaves open, where that is not the default."""
 
     def mode_of(self, dependency: str) -> Mode | None:
         """How `dependency` (an id) fails under this state; None when it is open."""
@@ -160,3 +208,28 @@ class Wanted(msgspec.Struct, frozen=True):
         if self.seal is Seal.OPEN or dependency in self.opens or dependency == NAME_SERVICE:
             return None
         return self.seal_mode
+
+    def settings_of(self, dependency: str) -> Settings:
+        """The parameters of its cut; a seal has none."""
+        return self.settings.get(dependency, Settings()) if dependency in self.cuts else Settings()
+
+    def until(self, dependency: str) -> float | None:
+        """When the cut of `dependency` ends by itself."""
+        return self.settings_of(dependency).until
+
+    def without(self, dependencies: Collection[str]) -> Wanted:
+        """The same with these not cut by themselves (a seal may still hold them)."""
+        if not self.cuts.keys() & set(dependencies):
+            return self
+        cuts = {identity: mode for identity, mode in self.cuts.items() if identity not in dependencies}
+        settings = {identity: each for identity, each in self.settings.items() if identity in cuts}
+        return msgspec.structs.replace(self, cuts=cuts, settings=settings)
+
+    def at(self, now: float) -> Wanted:
+        """What is left of it at a moment (seconds on the session's clock): cuts whose time is up are gone."""
+        return self.without([d for d in self.settings if (until := self.until(d)) is not None and until <= now])
+
+    @property
+    def lasting(self) -> Wanted:
+        """The same without the cuts that have a time limit."""
+        return self.without([d for d in self.settings if self.until(d) is not None])

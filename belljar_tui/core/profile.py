@@ -12,6 +12,7 @@ import msgspec
 
 from belljar_tui.core.check import parse_check
 from belljar_tui.core.deadline import Deadline
+from belljar_tui.core.failures import why_no_seal
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Health, Mode, Seal, Wanted
 from belljar_tui.core.search import Conclusion, Found
 from belljar_tui.core.search_view import SearchView
@@ -206,8 +207,8 @@ def claim_of(profile: Profile) -> str:
     """The contract as a sentence: `checkout becomes healthy within 60 s of a cold start with only ...`."""
     labels = _labels(profile.allow)
     if not labels:
-        return f"{_promise(profile)} with nothing reachable, everything {_FAILED[profile.sealed]}"
-    only = f"with only {_listed(labels)} reachable, everything else {_FAILED[profile.sealed]}"
+        return f"{_promise(profile)} with nothing reachable, everything {_failed(profile.sealed)}"
+    only = f"with only {_listed(labels)} reachable, everything else {_failed(profile.sealed)}"
     return f"{_promise(profile)} {only}"
 
 
@@ -227,6 +228,8 @@ def flaws(profile: Profile) -> Iterator[Flaw]:
             parse_check(check)
         except BadCheck as error:
             yield Flaw(("healthy", "checks", index), error.what, error.remedy)
+    if why := why_no_seal(profile.sealed):
+        yield Flaw(("sealed",), why.removesuffix("."), "Write one of those")
     for index, identity in enumerate(profile.allow):
         try:
             Dependency.parse(identity)
@@ -234,7 +237,12 @@ def flaws(profile: Profile) -> Iterator[Flaw]:
             yield Flaw(("allow", index), error.what, error.remedy)
 
 
-_FAILED = {Mode.REFUSE: "refused", Mode.BLACKHOLE: "dropped in silence"}
+_FAILED = {
+    Mode.REFUSE: "refused",
+    Mode.BLACKHOLE: "dropped in silence",
+    Mode.RESET: "reset",
+    Mode.UNREACHABLE: "unreachable",
+}
 
 _VERDICTS = {
     Health.UNHEALTHY: Verdict.NEEDED,
@@ -330,6 +338,10 @@ def _evidence(identity: str, view: DependencyView | None) -> DependencyEvidence:
 
 def _verdicts(found: Found, identity: str) -> dict[Mode, Verdict]:
     return {mode: _TRIAL_VERDICTS[verdict] for mode, verdict in found.modes.get(identity, {}).items()}
+
+
+def _failed(mode: Mode) -> str:
+    return _FAILED.get(mode, f"cut by {mode}")
 
 
 def _promise(profile: Profile) -> str:

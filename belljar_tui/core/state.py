@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import Health, Mode, Protocol, Seal, Wanted
+from belljar_tui.core.failures import FAILURES
+from belljar_tui.core.model import Health, Mode, Protocol, Seal, Settings, Wanted
 from belljar_tui.core.search_view import SearchView, searched
 
 BLOCKED_KEPT = 500
@@ -46,6 +47,8 @@ class DependencyView(msgspec.Struct, frozen=True):
     """`user` or `seal` while cut."""
     cut_at: float | None = None
     """When the current cut was applied."""
+    settings: Settings = Settings()
+    """The parameters of the current cut, and when it ends by itself."""
     calls: int = 0
     packets: int = 0
     bytes: int = 0
@@ -95,6 +98,8 @@ class State(msgspec.Struct, frozen=True):
     checks: tuple[str, ...] = ()
     started: str = ""
     queue: str = ""
+    lacks: tuple[Mode, ...] = ()
+    """Modes that the kernel cannot do."""
     seal: Seal = Seal.OPEN
     seal_mode: Mode = Mode.REFUSE
     proof: ev.SealProven | None = None
@@ -132,6 +137,11 @@ class State(msgspec.Struct, frozen=True):
     """Why the session ended; empty while it runs."""
 
     @property
+    def modes(self) -> tuple[Mode, ...]:
+        """How a dependency can be cut in this session."""
+        return tuple(mode for mode in FAILURES if mode not in self.lacks)
+
+    @property
     def open_count(self) -> int:
         return sum(not view.is_cut for view in self.dependencies.values())
 
@@ -143,12 +153,13 @@ class State(msgspec.Struct, frozen=True):
     def wanted(self) -> Wanted:
         """The wanted state that the events so far amount to. Opens are what is open under a vacuum seal."""
         cuts = {d.id: d.mode for d in self.dependencies.values() if d.mode is not None and d.cut_by == "user"}
+        settings = {d: self.dependencies[d].settings for d in cuts if self.dependencies[d].settings != Settings()}
         opens = (
             frozenset(d.id for d in self.dependencies.values() if not d.is_cut)
             if self.seal is Seal.VACUUM
             else frozenset[str]()
         )
-        return Wanted(self.seal, self.seal_mode, cuts, opens)
+        return Wanted(self.seal, self.seal_mode, cuts, opens, settings)
 
     @property
     def is_stuck_after_restore(self) -> bool:
@@ -201,7 +212,7 @@ def _session_started(state: State, event: ev.SessionStarted) -> State:
 
 
 def _agent_started(state: State, event: ev.AgentStarted) -> State:
-    return _with(state, queue=event.queue)
+    return _with(state, queue=event.queue, lacks=tuple(event.lacks))
 
 
 def _seal_proven(state: State, event: ev.SealProven) -> State:
@@ -299,6 +310,7 @@ def _cut_applied(state: State, event: ev.CutApplied) -> State:
         mode=event.mode,
         cut_by=event.by,
         cut_at=event.at,
+        settings=event.settings,
         blocked_now=0,
         tried=_tried(view, Trying(event.mode, Health.UNKNOWN)) if _is_a_trial(view, event) else view.tried,
     )
@@ -324,7 +336,9 @@ def _cut_restored(state: State, event: ev.CutRestored) -> State:
         recovered_after_s=None,
         last_cut="" if state.last_cut == event.dependency else state.last_cut,
     )
-    return _put(state, _settled(state, view), mode=None, cut_by="", cut_at=None, recovered_after_s=None)
+    return _put(
+        state, _settled(state, view), mode=None, cut_by="", cut_at=None, settings=Settings(), recovered_after_s=None
+    )
 
 
 def _settled(state: State, view: DependencyView) -> DependencyView:

@@ -30,8 +30,10 @@ Elements = dict[str, list[str]]
 _FAILING = {
     Mode.REFUSE: ["meta l4proto tcp counter reject with tcp reset", "counter reject with icmpx port-unreachable"],
     Mode.BLACKHOLE: ["counter drop"],
+    Mode.UNREACHABLE: ["counter reject with icmpx host-unreachable"],
 }
-_DATAGRAM_FAILING = {Mode.REFUSE: "counter reject with icmpx port-unreachable", Mode.BLACKHOLE: "counter drop"}
+_FAILING[Mode.RESET] = _FAILING[Mode.REFUSE]  # what sets it apart are flows that were there before
+_DATAGRAM_FAILING = {mode: rules[-1] for mode, rules in _FAILING.items()}
 _ASIDE = "udp dport 1 ct status dnat"
 """Sealed datagrams: the port they are led to, and that they were led there."""
 _NAMES = "meta l4proto { tcp, udp } th dport 53"

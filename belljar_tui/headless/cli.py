@@ -14,6 +14,7 @@ from belljar_tui.export import FORMATS
 from belljar_tui.export.order import ORDER_FORMATS
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.options import (
+    MODES_HELP,
     explorer_search_options,
     health_options,
     search_options,
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(epilog=MODES_HELP)
 @click.argument("lab", default="checkout", type=click.Choice(["checkout"]))
 @session_options
 @explorer_search_options
@@ -56,7 +57,9 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[
     sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal, search=(modes, jobs)))
 
 
-@cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
+@cli.command(
+    epilog=MODES_HELP, context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False}
+)
 @health_options
 @service_options
 @session_options

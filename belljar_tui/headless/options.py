@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from belljar_tui.core.check import parse_check
+from belljar_tui.core.failures import SEALING, help_lines
 from belljar_tui.core.model import Dependency, Mode
 from belljar_tui.core.trial import Recovery
 from belljar_tui.errors import BellJarError, UsageError
@@ -75,6 +77,11 @@ def health_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+MODES_HELP = "\b\nHow a cut can fail:\n" + "\n".join(
+    line for each in help_lines() for line in textwrap.wrap(each, 96, initial_indent="  ", subsequent_indent=" " * 15)
+)
 
 
 def session_options(command: Command) -> Command:
@@ -169,10 +176,10 @@ class Modes(click.ParamType[tuple[Mode, ...]]):
         if isinstance(value, tuple):
             return value
         words = [word.strip() for word in str(value).split(",")]
-        known = [str(mode) for mode in Mode]
+        known = [str(mode) for mode in SEALING]
         for word in words:
             if word not in known:
-                self.fail(f"{word!r} is not a mode. It can be: {', '.join(known)}.", param, ctx)
+                self.fail(f"{word!r} is not a mode of trials. They can be: {', '.join(known)}.", param, ctx)
         return tuple(dict.fromkeys(Mode(word) for word in words))
 
 

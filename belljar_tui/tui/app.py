@@ -19,6 +19,7 @@ from textual.widgets import Footer, Static
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
+from belljar_tui.core.duration import parse_duration
 from belljar_tui.core.model import Mode, Seal
 from belljar_tui.errors import BellJarError
 from belljar_tui.session import Session
@@ -184,8 +185,8 @@ class ExplorerApp(App[None]):
             self._toggle(dependency)
 
     def action_next_mode(self) -> None:
-        """The other mode; a cut that stands changes at once."""
-        modes = list(Mode)
+        """The next mode that this kernel can do; a cut that stands changes at once."""
+        modes = self.session.state.modes
         self._mode = modes[(modes.index(self._mode) + 1) % len(modes)]
         self._is_stale = True
         self.notify(f"Cuts fail by {self._mode} from now on.")
@@ -193,6 +194,12 @@ class ExplorerApp(App[None]):
         view = self.session.state.dependencies.get(dependency or "")
         if view is not None and view.is_cut:
             self._do(cmd.Cut(view.id, self._mode))
+
+    def action_cut_for(self) -> None:
+        dependency, mode = self.query_one(GraphView).selected, self._mode
+        if dependency is not None:
+            question = LinePrompt(f"Cut {dependency} ({mode}) for how long?", "30s", check=parse_duration)
+            self.push_screen(question, lambda t: self._do(cmd.Cut(dependency, mode, parse_duration(t))) if t else None)
 
     def action_vacuum(self) -> None:
         is_sealed = self.session.history.now.seal is Seal.VACUUM
@@ -226,9 +233,8 @@ class ExplorerApp(App[None]):
         self._ask("Note, for the journal:", "", lambda text: self._do(cmd.Note(text, selected)))
 
     def action_filter(self) -> None:
-        graph = self.query_one(GraphView)
-        question = "Show dependencies with this in them:"
-        self.push_screen(LinePrompt(question, graph.filter, "nothing shows all"), self._narrow)
+        shown = self.query_one(GraphView).filter
+        self.push_screen(LinePrompt("Show dependencies with this in them:", shown, "nothing shows all"), self._narrow)
 
     def action_jump(self) -> None:
         self.query_one(GraphView).start_jump()

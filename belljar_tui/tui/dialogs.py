@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.table import Table
@@ -12,17 +13,24 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
+from belljar_tui.core.failures import FAILURES
+from belljar_tui.errors import BellJarError
+
 
 class LinePrompt(ModalScreen[str | None]):
     """Asks for one line; None when it was left with Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel", tooltip="Leave it as it was")]
 
-    def __init__(self, question: str, value: str = "", placeholder: str = "") -> None:
+    def __init__(
+        self, question: str, value: str = "", placeholder: str = "", check: Callable[[str], object] = str
+    ) -> None:
+        """`check` raises a BellJarError where the line will not do; that is said, and asked again."""
         super().__init__()
         self._question = question
         self._value = value
         self._placeholder = placeholder
+        self._check = check
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -30,6 +38,11 @@ class LinePrompt(ModalScreen[str | None]):
             yield Input(self._value, placeholder=self._placeholder)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        try:
+            self._check(event.value)
+        except BellJarError as error:
+            self.notify(str(error), severity="warning")
+            return
         self.dismiss(event.value)
 
     def action_leave(self) -> None:
@@ -53,6 +66,16 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(classes="dialog help"):
             yield Static(table)
             yield Static(self._legend)
+            yield Static(_modes())
+
+
+def _modes() -> Table:
+    """How a cut can fail."""
+    table = Table(box=None, show_header=False, padding=(1, 2, 0, 0), pad_edge=False)
+    for mode, failure in FAILURES.items():
+        text = Text(f"{failure.meets}.").append(f" In life: {failure.outage}.", style="dim")
+        table.add_row(Text(mode, style="bold"), text)
+    return table
 
 
 _LEGEND = """

@@ -8,7 +8,10 @@ from textual.binding import Binding
 
 KEYS = (
     Binding("space", "toggle_cut", "Cut", id="cut", tooltip="Cut the selected dependency, or restore it"),
-    Binding("m", "next_mode", "Mode", id="mode", tooltip="How a cut fails: refuse or blackhole"),
+    Binding("m", "next_mode", "Mode", id="mode", tooltip="How a cut fails: the next mode (below)"),
+    Binding(
+        "t", "cut_for", "For a time", id="cut_for", tooltip="Cut it for a time; the kernel restores it", show=False
+    ),
     Binding("v", "vacuum", "Vacuum", id="vacuum", tooltip="Seal everything nobody has decided about, or open it again"),
     Binding("r", "restore_all", "Restore", id="restore_all", tooltip="Open everything"),
     Binding("u", "undo", "Undo", id="undo", tooltip="Take the last change back"),

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from textual.widgets import Static
 
-from belljar_tui.core.model import NAME_SERVICE, Health, Seal
+from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Seal
 from belljar_tui.core.state import DependencyView, HealthSpan, State
 from belljar_tui.tui import search_words, words
 
@@ -91,6 +91,9 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
     together = _together(state, view)
     if together:
         facts.append(("with it", Text(f"{', '.join(together)}: same address, cut together", style="yellow")))
+    same_name = _same_name(state, view)
+    if same_name:
+        facts.append(("with it", Text(f"{', '.join(same_name)}: same name, does not resolve either", style="yellow")))
     facts += [("endpoint" if not n else "", Text(text, style="dim")) for n, text in enumerate(view.endpoints[:4])]
     if view.id == NAME_SERVICE:
         facts.append(("note", Text("stays open under the vacuum seal unless cut by itself", style="dim")))
@@ -102,7 +105,9 @@ def _state(state: State, view: DependencyView, now: float) -> Text:
     if view.mode is None:
         return Text(f"{mark} {'idle' if words.is_idle(state, view) else 'open'}", style=style)
     by = " by the seal" if view.cut_by == "seal" else ""
-    return Text(f"{mark} cut · {view.mode}{by} · {words.clock(now - (view.cut_at or now))}", style=style)
+    until = view.settings.until
+    left = f" · {words.clock(max(0.0, until - now))} left" if until is not None else ""
+    return Text(f"{mark} cut · {words.how(view)}{by} · {words.clock(now - (view.cut_at or now))}{left}", style=style)
 
 
 def _callers(state: State, view: DependencyView) -> Text:
@@ -124,6 +129,15 @@ def _effect(view: DependencyView) -> Text:
 def _together(state: State, view: DependencyView) -> list[str]:
     mine = set(view.endpoints)
     return [other.id for other in state.dependencies.values() if other is not view and mine & set(other.endpoints)]
+
+
+def _same_name(state: State, view: DependencyView) -> list[str]:
+    """What falls with a name that does not resolve: a query names no port."""
+    if view.mode is not Mode.DNS:
+        return []
+    host = view.id.partition("://")[2].rpartition(":")[0]
+    others = (each for each in state.dependencies.values() if each is not view and each.mode is not Mode.DNS)
+    return [each.id for each in others if host and each.id.partition("://")[2].rpartition(":")[0] == host]
 
 
 class HealthStrip(Static):

@@ -95,7 +95,27 @@ def verdict(view: DependencyView) -> tuple[str, str]:
 TRIED_GLYPHS = {Health.UNHEALTHY: "✗", Health.HEALTHY: "✓", Health.UNKNOWN: "?"}
 
 
+_ALWAYS_SHOWN = (Mode.REFUSE, Mode.BLACKHOLE)
+
+
 def tried(view: DependencyView) -> str:
     """refuse ✗   blackhole ?"""
     known = {trying.mode: TRIED_GLYPHS[trying.health] for trying in view.tried}
-    return "   ".join(f"{mode} {known.get(mode, '·')}" for mode in Mode)
+    modes = dict.fromkeys((*_ALWAYS_SHOWN, *known))
+    return "   ".join(f"{mode} {known.get(mode, '·')}" for mode in modes)
+
+
+def how(view: DependencyView) -> str:
+    """Its cut's mode with what the mode leaves open: `flaky 30 %, refuse`; empty when it is open."""
+    settings = view.settings
+    match view.mode:
+        case None:
+            return ""
+        case Mode.DNS:
+            return f"dns {settings.answer}"
+        case Mode.FLAKY:
+            return f"flaky {settings.fraction * 100:g} %, {settings.fails_by}"
+        case Mode.RESET if settings.after_bytes is not None:
+            return f"reset after {size(settings.after_bytes)}"
+        case _:
+            return str(view.mode)

@@ -33,10 +33,11 @@ from worlds import NEIGHBOUR4, with_neighbour  # noqa: E402
 from belljar_tui.agent.directory import Directory  # noqa: E402
 from belljar_tui.agent.enforcer import Enforcer  # noqa: E402
 from belljar_tui.agent.netlink import Netfilter  # noqa: E402
+from belljar_tui.agent.nft import QUEUE  # noqa: E402
 from belljar_tui.agent.observer import Observer  # noqa: E402
 from belljar_tui.agent.processes import ProcessTable  # noqa: E402
 from belljar_tui.agent.queue import CallQueue  # noqa: E402
-from belljar_tui.agent.ruleset import QUEUE, Ruleset  # noqa: E402
+from belljar_tui.agent.ruleset import Ruleset  # noqa: E402
 from belljar_tui.agent.sockets import SocketTable  # noqa: E402
 from belljar_tui.core.layout import draw  # noqa: E402
 from belljar_tui.core.model import Endpoint, Mode, Protocol, Wanted  # noqa: E402
@@ -89,7 +90,7 @@ def refused_us(address: str, port: int, times: int = 500) -> float:
 
 
 async def calls(ruleset: Ruleset) -> Figures:
-    enforcer = Enforcer(ruleset, Directory(), lambda _: 0, lambda _: None, time.monotonic)
+    enforcer = Enforcer(ruleset, Directory(), lambda _, __: 0, lambda _: None, time.monotonic)
     observer = Observer(enforcer, SocketTable(), ProcessTable(), frozenset(), lambda _: None, time.monotonic)
     queue = CallQueue(QUEUE, observer.on_held, lambda _: None)
     queue.start()

@@ -18,7 +18,8 @@ from worlds import NEIGHBOUR4, NEIGHBOUR6, with_neighbour
 
 from belljar_tui.agent.names import NameServer
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.ruleset import AGENT_MARK, Ruleset
+from belljar_tui.agent.nft import AGENT_MARK
+from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 

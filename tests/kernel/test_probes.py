@@ -9,9 +9,10 @@ from namespaces import EITHER_WAY, run_in_namespaces
 from worlds import NEIGHBOUR4, NEIGHBOUR6, with_neighbour
 
 from belljar_tui.agent.netlink import Netfilter
+from belljar_tui.agent.nft import AGENT_MARK, FOLLOWERS, QUEUE
 from belljar_tui.agent.probes import HealthLoop, probe_tcp
 from belljar_tui.agent.queue import CallQueue
-from belljar_tui.agent.ruleset import AGENT_MARK, FOLLOWERS, QUEUE, Ruleset
+from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.wire.messages import Checks
 

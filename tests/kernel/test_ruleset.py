@@ -11,9 +11,11 @@ import time
 import pytest
 from worlds import NEIGHBOUR4, NEIGHBOUR6, PRIVILEGES, run_in_jar, says, says_udp
 
+from belljar_tui.agent.counts import Counts
 from belljar_tui.agent.netlink import Netfilter
+from belljar_tui.agent.nft import FOLLOWERS, QUEUE
 from belljar_tui.agent.queue import CallQueue
-from belljar_tui.agent.ruleset import FOLLOWERS, QUEUE, Counts, Ruleset
+from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NEIGHBOUR4, NEIGHBOUR6 = "10.66.0.2", "fd66::2"
 _CLONE_NEWNET = 0x40000000
+_RECVERR4, _RECVERR6 = (socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25)
 DEADLINE_S = 60
 _FRESH = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -146,3 +148,28 @@ def _says_udp(address: str, port: int, timeout_s: float) -> str:
             return "timeout"
         except OSError as error:
             return type(error).__name__
+
+
+async def met(address: str, port: int, timeout_s: float = 5.0) -> str:
+    """What a fresh TCP call meets: `echo`, `timeout`, or the errno's name."""
+    return await asyncio.to_thread(_met, address, port, socket.SOCK_STREAM, timeout_s)
+
+
+async def met_udp(address: str, port: int, timeout_s: float = 5.0) -> str:
+    """What a fresh datagram, and the wait for its answer, meet, where the caller hears of every error (IP_RECVERR)."""
+    return await asyncio.to_thread(_met, address, port, socket.SOCK_DGRAM, timeout_s)
+
+
+def _met(address: str, port: int, kind: socket.SocketKind, timeout_s: float) -> str:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as call:
+        call.settimeout(timeout_s)
+        if kind is socket.SOCK_DGRAM:
+            call.setsockopt(*(_RECVERR6 if ":" in address else _RECVERR4), 1)
+        try:
+            call.connect((address, port))
+            call.send(b"x")
+            return "echo" if call.recv(1) == b"x" else "closed"
+        except TimeoutError:
+            return "timeout"
+        except OSError as error:
+            return errno.errorcode.get(error.errno or 0, str(error))

@@ -64,7 +64,14 @@ class FakeAgent:
                 self.tell(ev.CutRestored(at=self.at, dependency=dependency))
             else:
                 by = "user" if dependency in wanted.cuts else "seal"
-                self.tell(ev.CutApplied(at=self.at, dependency=dependency, mode=mode, by=by))
+                settings = wanted.settings_of(dependency)
+                self.tell(ev.CutApplied(at=self.at, dependency=dependency, mode=mode, by=by, settings=settings))
+
+    def expire(self, dependency: str) -> None:
+        """The time of its cut is up."""
+        self.at = self.wanted.until(dependency) or self.at
+        self.wanted = self.wanted.at(self.at)
+        self.tell(ev.CutRestored(at=self.at, dependency=dependency))
 
     async def finish(self) -> None:
         if not self.is_finished:

@@ -57,6 +57,33 @@ async def test_the_mode_changes_a_cut_that_stands() -> None:
         await until(pilot, lambda: app.session.state.dependencies[AUTH].mode is Mode.BLACKHOLE)
 
 
+async def test_m_goes_through_every_mode_that_the_kernel_can_do() -> None:
+    async with staged() as (app, pilot):
+        app.agent.tell(ev.AgentStarted(at=1.0, queue="native", log=True, destroy=True, lacks=[Mode.FLAKY]))
+        await until(pilot, lambda: app.session.state.lacks)
+        seen = []
+        for _ in range(5):
+            await pilot.press("m")
+            await until(pilot, lambda: f"cuts: {app._mode}" in app.screen_text)
+            seen.append(app._mode)
+        assert seen == [Mode.BLACKHOLE, Mode.RESET, Mode.UNREACHABLE, Mode.DNS, Mode.REFUSE]
+
+
+async def test_a_cut_for_a_time_says_how_long_it_lasts_and_is_not_brought_back() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("t", "x", "enter")
+        await until(pilot, lambda: "is not a length of time" in app.screen_text)
+        await pilot.press("backspace", "9", "9", "s", "enter")
+        await until(pilot, lambda: app.session.state.dependencies[AUTH].is_cut)
+        await until(pilot, lambda: "left" in app.screen_text)
+        app.agent.expire(AUTH)
+        await until(pilot, lambda: not app.session.state.dependencies[AUTH].is_cut)
+        await pilot.press("v")
+        await until(pilot, lambda: app.session.state.cut_count == 4)
+        await pilot.press("u")
+        await until(pilot, lambda: app.session.state.cut_count == 0)
+
+
 async def test_a_row_is_chosen_with_keys_letters_and_mouse() -> None:
     async with staged() as (app, pilot):
         graph = app.query_one(GraphView)

@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import Dependency, Mode, Protocol, Wanted
+from belljar_tui.core.model import Dependency, Mode, Protocol, Settings, Wanted
 from belljar_tui.core.profile import VERSION, Profile, flaws
 from belljar_tui.wire import messages as msg
 
@@ -57,7 +57,8 @@ def _scalar(kind: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.IntType():
             return st.integers(-(2**31) if kind.ge is None else kind.ge, 2**31 if kind.le is None else kind.le)
         case inspect.FloatType():
-            return st.floats(0.0 if kind.gt is None else 1e-3, 1e6)
+            least = kind.ge if kind.ge is not None else 0.0 if kind.gt is None else 1e-3
+            return st.floats(least, 1e6 if kind.le is None else min(kind.le, 1e6))
         case inspect.BoolType():
             return st.booleans()
         case inspect.NoneType():
@@ -95,6 +96,14 @@ wanteds: st.SearchStrategy[Wanted] = st.builds(
     Wanted,
     cuts=st.dictionaries(st.sampled_from(IDS), st.sampled_from(list(Mode)), max_size=3),
     opens=st.frozensets(st.sampled_from(IDS), max_size=3),
+).flatmap(
+    lambda wanted: st.builds(
+        msgspec.structs.replace,
+        st.just(wanted),
+        settings=st.dictionaries(st.sampled_from(sorted(wanted.cuts)), values(Settings), max_size=2)
+        if wanted.cuts
+        else st.just({}),
+    )
 )
 
 dependencies: st.SearchStrategy[Dependency] = st.one_of(

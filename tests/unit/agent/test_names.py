@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belljar_tui.agent.names import NameServer, _failure
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import Answer, Mode
 
 Answering = Callable[[bytes], list[bytes]]
 """What an upstream says to a query: any number of datagrams."""
@@ -69,6 +69,8 @@ class World:
         self.blocked: list[tuple[Mode, tuple[str, int]]] = []
         self.has_blocked = asyncio.Event()
         self.mode: Mode | None = None
+        self.fates: dict[str, Answer] = {}
+        self.failed: list[str] = []
         self.failure: OSError | None = None
 
     def on_resolved(self, name: str, addresses: list[str], detail: str) -> None:
@@ -109,7 +111,16 @@ async def world(*answering: Answering) -> AsyncIterator[World]:
             opened.callback(transport.close)
             made.upstreams.append(upstream)
             addresses.append(transport.get_extra_info("sockname"))
-        server = NameServer(addresses, 0, made.on_resolved, lambda: made.mode, made.on_query, made.on_blocked)
+        server = NameServer(
+            addresses,
+            0,
+            made.on_resolved,
+            lambda: made.mode,
+            made.on_query,
+            made.on_blocked,
+            lambda name: made.fates.get(name),
+            lambda name, _: made.failed.append(name),
+        )
         made.port = await server.start()
         opened.push_async_callback(server.stop)
         yield made
@@ -141,6 +152,21 @@ async def test_a_name_that_does_not_exist_is_told_so() -> None:
     async with world(answers(code=3)) as made:
         assert (await made.ask("nowhere.lab")).rcode() == dns.rcode.NXDOMAIN
         assert made.told == [("nowhere.lab", [], "NXDOMAIN")]
+
+
+async def test_a_cut_name_fails_as_the_cut_says_and_its_neighbours_resolve() -> None:
+    async with world(answers("b.lab. A 10.9.0.1")) as made:
+        made.fates |= {"a.lab": Answer.NXDOMAIN, "c.lab": Answer.SERVFAIL, "d.lab": Answer.NONE}
+        assert (await made.ask("A.lab")).rcode() == dns.rcode.NXDOMAIN
+        assert (await made.ask("a.lab", "AAAA")).rcode() == dns.rcode.NXDOMAIN
+        assert (await made.ask("c.lab")).rcode() == dns.rcode.SERVFAIL
+        assert (await made.ask("b.lab")).answer
+        assert made.failed == ["a.lab", "a.lab", "c.lab"]
+        assert made.told == [("b.lab", ["10.9.0.1"], "")]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await made.ask("d.lab")
+        assert made.failed[-1] == "d.lab"
 
 
 async def test_other_questions_pass_without_a_word() -> None:

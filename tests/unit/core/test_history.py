@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from belljar_tui.core.history import DEPTH, History
-from belljar_tui.core.model import Mode, Wanted
+from belljar_tui.core.model import Mode, Settings, Wanted
 from tests.unit.strategies import wanteds
 
 
@@ -54,3 +55,27 @@ def test_asking_for_what_holds_is_no_step(steps: list[Wanted]) -> None:
 def test_a_long_history_is_bounded() -> None:
     history = after([Wanted(cuts={f"tcp://a:{port}": Mode.REFUSE}) for port in range(1, DEPTH * 2)])
     assert len(history.past) == DEPTH
+
+
+def timed(until: float, dependency: str = "tcp://a:1") -> Wanted:
+    return Wanted(cuts={dependency: Mode.REFUSE}, settings={dependency: Settings(until=until)})
+
+
+def test_a_cut_whose_time_is_up_is_in_no_state_of_it() -> None:
+    lasting = Wanted(cuts={"tcp://b:1": Mode.REFUSE})
+    history = after([lasting, msgspec.structs.replace(timed(10.0), cuts={**lasting.cuts, **timed(10.0).cuts})])
+    assert history.at(9.0) is history
+    assert history.at(10.0) == after([lasting])
+    undone = history.undone()
+    assert undone is not None
+    assert undone.at(10.0) == after([lasting]), "nor does redo bring it back"
+
+
+@given(st.lists(wanteds, max_size=6), st.floats(0, 2e6))
+def test_time_leaves_everything_else_as_it_is(steps: list[Wanted], now: float) -> None:
+    history = after(steps)
+    later = history.at(now)
+    assert later.at(now) is later
+    for wanted in (*later.past, later.now, *later.future):
+        assert all(one.until is None or one.until > now for one in wanted.settings.values())
+    assert history.at(-1.0) is history

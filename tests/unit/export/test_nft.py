@@ -6,7 +6,8 @@ import re
 
 from hypothesis import given, settings
 
-from belljar_tui.core.model import Mode, Protocol
+from belljar_tui.core.failures import SEALING
+from belljar_tui.core.model import Protocol
 from belljar_tui.core.profile import DependencyEvidence, Evidence, Profile
 from belljar_tui.export.contract import Contract, is_local
 from belljar_tui.export.nft import export
@@ -45,11 +46,15 @@ def test_name_service_passes_only_as_a_member() -> None:
 
 
 def test_the_rest_fails_as_the_profile_says() -> None:
-    refusing, silent = (export(Contract.of(profile_with(AUTH, sealed=mode))).text for mode in Mode)
+    refusing, silent, reset, unreachable = (
+        export(Contract.of(profile_with(AUTH, sealed=mode))).text for mode in SEALING
+    )
     assert "counter reject with tcp reset" in refusing
     assert "counter reject with icmpx port-unreachable" in refusing
     assert "reject" not in silent.split("chain sealed")[1]
     assert "counter drop" in silent
+    assert reset.partition("chain sealed")[2] == refusing.partition("chain sealed")[2]
+    assert "counter reject with icmpx host-unreachable" in unreachable
 
 
 def test_what_is_sealed_on_loopback_is_closed_before_loopback_opens() -> None:

@@ -1,0 +1,58 @@
+"""What the kernel counted: of an endpoint, and of a dependency, apart for how it stood."""
+
+from __future__ import annotations
+
+import msgspec
+
+Verdict = str | None
+"""How the kernel fails an endpoint: the chain's name (a mode, where it has no parameters); None is open."""
+
+
+class Count(msgspec.Struct, frozen=True):
+    packets: int = 0
+    bytes: int = 0
+
+    def plus(self, other: Count) -> Count:
+        return Count(self.packets + other.packets, self.bytes + other.bytes)
+
+    def minus(self, other: Count) -> Count:
+        return Count(self.packets - other.packets, self.bytes - other.bytes)
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What the kernel counted for one endpoint."""
+
+    calls: Count = Count()
+    """New flows only (a retransmitted SYN that never got through is new again)."""
+    packets: Count = Count()
+    """Every packet sent to it."""
+    failed: Count = Count()
+    """Of an endpoint that fails only some calls, or only for a time: the calls that failed."""
+
+    def plus(self, other: Counts) -> Counts:
+        return Counts(self.calls.plus(other.calls), self.packets.plus(other.packets), self.failed.plus(other.failed))
+
+
+def fails_some(verdict: Verdict) -> bool:
+    """Whether it is a chain with parameters: it lets calls through, and counts those that fail apart."""
+    return verdict is not None and "_" in verdict
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What was counted for an endpoint or a dependency since the start, apart for each way it stood."""
+
+    is_open: Counts = Counts()
+    """While it was open, or what got through."""
+    is_cut: Counts = Counts()
+    """While it was cut, or what did not get through."""
+
+    def plus(self, verdict: Verdict, counts: Counts) -> Tally:
+        met = Counts(calls=counts.failed)
+        if verdict is not None and not fails_some(verdict):
+            return Tally(self.is_open, self.is_cut.plus(met).plus(Counts(counts.calls, counts.packets)))
+        # a flaky endpoint's calls are counted before the die is cast, those that failed once more after it
+        calls = counts.calls.minus(counts.failed) if (verdict or "").startswith("flaky") else counts.calls
+        return Tally(self.is_open.plus(Counts(calls, counts.packets)), self.is_cut.plus(met))
+
+    def joined(self, other: Tally) -> Tally:
+        return Tally(self.is_open.plus(other.is_open), self.is_cut.plus(other.is_cut))

@@ -1,0 +1,122 @@
+"""The table's messages: chains, rules, sets and their elements as netlink has them.
+
+Numbers: linux/netfilter/nf_tables.h.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+
+from belljar_tui.agent import expressions as ex
+from belljar_tui.agent.netlink import CREATE, Message, attribute, attributes, be32, by_kind, nested, text
+
+TABLE = "belljar"
+AGENT_MARK = 0xBE11
+NEW_CALL = 0xBE12
+"""The mark of a call that is to fail: a datagram on its way to its mode's chain, or what the die has chosen."""
+LOG_GROUP = 5
+QUEUE = 5
+FOLLOWERS = 6
+"""The queue of datagrams that are cut but no new call."""
+SNAP_LENGTH = 64
+SUBSYSTEM = 10
+NEWTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 0, 3, 6, 9, 12, 13, 14
+INET = 1
+IP, IP6 = 2, 10
+TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+_OWNER_FLAG = 2
+_APPEND = 0x800
+_OUTPUT_HOOK = 3
+_MAP, _TIMEOUT = 8, 16
+_VERDICT_TYPE = 0xFFFFFF00
+_ELEMENTS_AT_ONCE = 400
+"""An attribute's length is 16 bits."""
+
+QueueTo = Callable[[int], bytes]
+"""The expression that hands a packet to a numbered queue."""
+
+
+def kind(message: int) -> int:
+    return SUBSYSTEM << 8 | message
+
+
+def owned_table() -> Message:
+    return Message(kind(NEWTABLE), text(1, TABLE) + be32(2, _OWNER_FLAG), CREATE, INET)
+
+
+def chain(name: str, hook: str = "", priority: int = 0) -> Message:
+    """A plain chain, or with `hook` (its type) a base chain on the output hook that accepts by default."""
+    body = text(1, TABLE) + text(3, name)
+    if hook:
+        body += nested(4, be32(1, _OUTPUT_HOOK), be32(2, priority)) + be32(5, ex.ACCEPT) + text(7, hook)
+    return Message(kind(NEWCHAIN), body, CREATE, INET)
+
+
+def rule(chain_name: str, expressions: Iterable[bytes]) -> Message:
+    """One rule, at the chain's end."""
+    body = text(1, TABLE) + text(2, chain_name) + nested(4, *expressions)
+    return Message(kind(NEWRULE), body, CREATE | _APPEND, INET)
+
+
+def counted_set(name: str, key_type: int, key_length: int, *, is_map: bool = True, expires: bool = False) -> Message:
+    """A set, or a map to verdicts, with a counter in every element; where it `expires`, elements may have timeouts."""
+    flags = (_MAP if is_map else 0) | (_TIMEOUT if expires else 0)
+    body = text(1, TABLE) + text(2, name) + be32(3, flags) + be32(4, key_type) + be32(5, key_length)
+    if is_map:
+        body += be32(6, _VERDICT_TYPE) + be32(7, 16)
+    return Message(kind(NEWSET), body + be32(10, 1) + ex.counter_template(17), CREATE, INET)
+
+
+def port_set(name: str) -> Message:
+    body = text(1, TABLE) + text(2, name) + be32(3, 0) + be32(4, 13) + be32(5, 2) + be32(10, 2)
+    return Message(kind(NEWSET), body, CREATE, INET)
+
+
+def port_element(port: int) -> bytes:
+    return nested(1, attribute(1, struct.pack(">H", port)))
+
+
+def element_messages(message: int, name: str, elements: list[bytes], flags: int) -> list[Message]:
+    """Elements in messages of at most 400."""
+    return [
+        Message(
+            kind(message),
+            text(1, TABLE)
+            + text(2, name)
+            + nested(3, *(nested(1, e) for e in elements[start : start + _ELEMENTS_AT_ONCE])),
+            flags,
+            INET,
+        )
+        for start in range(0, len(elements), _ELEMENTS_AT_ONCE)
+    ]
+
+
+def flush(name: str) -> Message:
+    """Take every element out, were there none (an element that expires cannot be named safely)."""
+    return Message(kind(DELSETELEM), text(1, TABLE) + text(2, name), 0, INET)
+
+
+def list_elements(payload: memoryview) -> Iterable[dict[int, memoryview]]:
+    """Fields of every element of a NEWSETELEM or DELSETELEM message."""
+    listed = by_kind(payload).get(3)
+    if listed is None:
+        return []
+    return [by_kind(value) for _, value in attributes(listed)]
+
+
+def has_mark(mark: int) -> list[bytes]:
+    return [ex.meta(ex.META_MARK), ex.compare(struct.pack("=I", mark))]
+
+
+def from_agent() -> list[bytes]:
+    return has_mark(AGENT_MARK)
+
+
+def is_protocol(number: int, operation: int = ex.EQUAL) -> list[bytes]:
+    """`meta l4proto NUMBER`, or with NOT_EQUAL anything else."""
+    return [ex.meta(ex.META_L4PROTO), ex.compare(bytes([number]), operation)]
+
+
+def is_family(number: int) -> list[bytes]:
+    return [ex.meta(ex.META_NFPROTO), ex.compare(bytes([number]))]

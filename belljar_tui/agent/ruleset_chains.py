@@ -1,0 +1,198 @@
+"""The table `inet belljar` as it is made: its sets, its chains and the rules that never change.
+
+What the messages built here stand for (KEY is `address . protocol . port`):
+
+    table inet belljar {
+      flags owner                     # dies with our socket, whatever killed us; nobody else may change it
+      map verdict4 { type ipv4_addr . inet_proto . inet_service : verdict; counter; }    # all packets, per endpoint
+      map verdict6 { type ipv6_addr . inet_proto . inet_service : verdict; counter; }
+      map watch4, watch6 { the same keys : verdict; counter; }                           # new calls, per endpoint
+      map timed4, timed6, timed_watch4, timed_watch6 { the same; flags timeout; }        # cuts with a time limit
+      set failed4, failed6 { the same keys; counter; }       # calls that failed where some do, or for a time
+      map seal_verdict, seal_watch { type nf_proto : verdict; counter; }                 # everything undecided
+      set forwarded { type inet_service; }                   # loopback ports that lead out of the jar
+
+      chain observe  { type filter hook output priority -10
+        meta mark AGENT accept
+        ct state != new accept
+        KEY vmap @timed_watch4 / 6                           # cut for a time: jump due
+        KEY vmap @watch4 / 6                                 # open: goto seen; cut: goto hold
+        neighbour discovery accept
+        loopback: the resolver's port accept; not @forwarded goto seen
+        meta nfproto vmap @seal_watch }
+      chain seen     { log group 5 accept }
+      chain meet     { queue num 5 bypass }                  # an open endpoint's first call: held, to be attributed
+      chain hold     { meta l4proto != tcp meta mark set NEW_CALL accept   # held below, where it fails
+                       queue num 5 bypass }                                # held until its process is known
+      chain due      { jump count goto hold }
+      chain count    { KEY @failed4 / 6 }
+      chain enforce  { type filter hook output priority 0
+        meta mark AGENT accept
+        ct direction reply accept                            # the service may answer its callers
+        KEY vmap @timed4 / 6                                 # jump MODE
+        KEY vmap @verdict4 / 6                               # accept, or goto MODE
+        neighbour discovery accept
+        loopback, not @forwarded: accept
+        meta nfproto vmap @seal_verdict }
+      chain MODE     { see agent/modes }
+      chain fail     { type filter hook output priority 10; what the modes' marks lead to }
+      chain names    { type nat hook output priority -110
+        meta mark AGENT accept
+        meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER }
+    }
+
+A packet that was held leaves the queue at the next hook priority, so observing and enforcing are two base chains; with
+`bypass` a missing reader means unattributed, never unenforced.
+
+A cut with a time limit lies over what would hold without it: when the kernel takes its elements away, the endpoint is
+at once as it would have been, whether or not anybody lives who could say so. A counter in such an element would go with
+it, so its failed calls are counted in `failed`.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable
+
+from belljar_tui.agent import expressions as ex
+from belljar_tui.agent import modes, nft
+from belljar_tui.agent.netlink import CREATE, Message
+from belljar_tui.agent.nft import ICMP, ICMP6, IP, IP6, TCP, UDP, QueueTo, chain, is_family, is_protocol, rule
+from belljar_tui.agent.ruleset_elements import MAPS, seal_messages
+
+_KEY4 = (7 << 12) | (12 << 6) | 13
+_KEY6 = (8 << 12) | (12 << 6) | 13
+_PLAIN = ("seen", "meet", "hold", "due", "count", "refuse", "blackhole", "reset", "unreachable")
+_INNER = ("inner_observe", "inner_enforce")
+
+
+def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwarded: Iterable[int]) -> list[Message]:
+    """Everything, as one transaction's messages."""
+    seen = [*([ex.log(nft.LOG_GROUP, nft.SNAP_LENGTH)] if has_log else []), ex.verdict(ex.ACCEPT)]
+    ports = [nft.port_element(port) for port in forwarded]
+    return [
+        nft.owned_table(),
+        *_sets(),
+        *(chain(name) for name in (*_PLAIN, *_INNER)),
+        chain("observe", "filter", -10),
+        chain("enforce", "filter", 0),
+        chain("fail", "filter", 10),
+        chain("names", "nat", -110),
+        *nft.element_messages(nft.NEWSETELEM, "forwarded", ports, CREATE),
+        *seal_messages(nft.NEWSETELEM, None),
+        rule("seen", seen),
+        rule("meet", [queue_to(nft.QUEUE)] if queue_to is not None else seen),
+        *_hold(queue_to, seen),
+        *_due(),
+        *modes.static_rules(queue_to),
+        *_inner(resolver_port),
+        *_observe(),
+        *_enforce(),
+        *_names(resolver_port),
+    ]
+
+
+def _sets() -> list[Message]:
+    made = [
+        nft.counted_set(
+            each.name, _KEY6 if each.v6 else _KEY4, 24 if each.v6 else 12, is_map=each.is_map, expires=each.is_timed
+        )
+        for each in MAPS
+    ]
+    made += [nft.counted_set(name, 1, 1) for name in ("seal_verdict", "seal_watch")]
+    return [*made, nft.port_set("forwarded")]
+
+
+def _hold(queue_to: QueueTo | None, seen: list[bytes]) -> list[Message]:
+    """Without a queue a blocked call is logged at best."""
+    if queue_to is None:
+        return [rule("hold", seen)]
+    not_tcp = is_protocol(TCP, ex.NOT_EQUAL)
+    return [
+        rule("hold", [*not_tcp, *ex.set_mark(nft.NEW_CALL), ex.verdict(ex.ACCEPT)]),
+        rule("hold", [queue_to(nft.QUEUE)]),
+    ]
+
+
+def _due() -> list[Message]:
+    return [
+        rule("due", [ex.verdict(ex.JUMP, "count")]),
+        rule("due", [ex.verdict(ex.GOTO, "hold")]),
+        *_by_endpoint("count", "failed", ex.in_set),
+    ]
+
+
+def _inner(resolver_port: int) -> list[Message]:
+    """Loopback: a call to a forwarded port goes on to the seal, the rest stays inside the jar."""
+    port = ex.payload(ex.TRANSPORT, 2, 2)
+    resolver = [port, ex.compare(struct.pack(">H", resolver_port)), ex.verdict(ex.ACCEPT)]
+    leads_out = [*is_protocol(TCP), port, ex.in_set("forwarded")]
+    return [
+        rule("inner_observe", resolver),
+        rule("inner_observe", [*leads_out, ex.verdict(ex.RETURN)]),
+        rule("inner_observe", [ex.verdict(ex.GOTO, "seen")]),
+        rule("inner_enforce", [*leads_out, ex.verdict(ex.RETURN)]),
+        rule("inner_enforce", [ex.verdict(ex.ACCEPT)]),
+    ]
+
+
+def _names(resolver_port: int) -> list[Message]:
+    rules = [rule("names", [*nft.from_agent(), ex.verdict(ex.ACCEPT)])]
+    for protocol in (UDP, TCP):
+        match = [*is_protocol(protocol), ex.payload(ex.TRANSPORT, 2, 2), ex.compare(struct.pack(">H", 53))]
+        rules.append(rule("names", [*match, *ex.redirect(resolver_port)]))
+    return rules
+
+
+def _observe() -> list[Message]:
+    not_new = [ex.ct(ex.CT_STATE), ex.masked(ex.NEW_FLOW), ex.compare(struct.pack("=I", 0))]
+    return [
+        rule("observe", [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
+        rule("observe", [*not_new, ex.verdict(ex.ACCEPT)]),
+        *_by_endpoint("observe", "timed_watch"),
+        *_by_endpoint("observe", "watch"),
+        *_loopback("observe", "inner_observe"),
+        rule("observe", [ex.meta(ex.META_NFPROTO), ex.vmap("seal_watch")]),
+    ]
+
+
+def _enforce() -> list[Message]:
+    return [
+        rule("enforce", [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
+        rule("enforce", [ex.ct(ex.CT_DIRECTION), ex.compare(b"\1"), ex.verdict(ex.ACCEPT)]),
+        *_by_endpoint("enforce", "timed"),
+        *_by_endpoint("enforce", "verdict"),
+        *_loopback("enforce", "inner_enforce"),
+        rule("enforce", [ex.meta(ex.META_NFPROTO), ex.vmap("seal_verdict")]),
+    ]
+
+
+def _by_endpoint(chain_name: str, prefix: str, look_up: ex.LookUp = ex.vmap) -> list[Message]:
+    """Look the destination up: with its port for TCP and UDP, with port 0 for ICMP."""
+    rules = []
+    for family, offset, length, name in ((IP, 16, 4, f"{prefix}4"), (IP6, 24, 16, f"{prefix}6")):
+        after = ex.DATA + length // 4
+        for protocol in (TCP, UDP, ICMP if family == IP else ICMP6):
+            port = ex.payload(ex.TRANSPORT, 2, 2, after + 1)
+            if protocol in (ICMP, ICMP6):
+                port = ex.immediate(b"\0\0\0\0", after + 1)
+            key = [ex.payload(ex.NETWORK, offset, length), ex.meta(ex.META_L4PROTO, after), port]
+            rules.append(rule(chain_name, [*is_family(family), *is_protocol(protocol), *key, look_up(name)]))
+    return rules
+
+
+def _loopback(chain_name: str, inner: str) -> list[Message]:
+    """Neighbour discovery passes. Loopback is matched by address too: after the resolver's redirect the packet's
+    device is still the old one within this hook."""
+    v4, v6 = is_family(IP), is_family(IP6)
+    discovery = [*is_protocol(ICMP6), ex.payload(ex.TRANSPORT, 0, 1), ex.between(bytes([130]), bytes([143]))]
+    is_inner4 = [ex.payload(ex.NETWORK, 16, 1), ex.compare(bytes([127]))]
+    is_inner6 = [ex.payload(ex.NETWORK, 24, 16), ex.compare(socket.inet_pton(socket.AF_INET6, "::1"))]
+    to_inner = ex.verdict(ex.JUMP, inner)
+    return [
+        rule(chain_name, [*v6, *discovery, ex.verdict(ex.ACCEPT)]),
+        rule(chain_name, [*v4, *is_inner4, to_inner]),
+        rule(chain_name, [*v6, *is_inner6, to_inner]),
+        rule(chain_name, [ex.meta(ex.META_OIF), ex.compare(struct.pack("=I", 1)), to_inner]),
+    ]

@@ -1,0 +1,91 @@
+"""Every mode in words: what the caller meets, and what a real outage of that kind looks like. The command line's help,
+the explorer's and the README's table come from here; so does what a cut may ask for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from belljar_tui.core.model import NAME_SERVICE, Dependency, Mode, Protocol, is_address
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One mode."""
+
+    meets: str
+    """What its caller meets."""
+    outage: str
+    """When that happens outside a jar."""
+    parameters: tuple[str, ...] = ()
+    """Fields of a cut that belong to it."""
+
+
+FAILURES = {
+    Mode.REFUSE: Failure(
+        "connection refused, at once; established flows are aborted",
+        "the process has died and its machine lives: a crash, a deployment, a wrong port",
+    ),
+    Mode.BLACKHOLE: Failure(
+        "silence, on new and on established flows",
+        "the machine is gone or a firewall drops: power, kernel, a security group",
+    ),
+    Mode.RESET: Failure(
+        "connection reset on established flows, refused on new ones; with after_bytes each flow is reset once so many "
+        "bytes went over it",
+        "a load balancer or proxy that restarts, or loses its backend in the middle of an answer",
+        ("after_bytes",),
+    ),
+    Mode.UNREACHABLE: Failure(
+        "no route to host, at once; established flows hang",
+        "a route withdrawn, a subnet or a VPN down",
+    ),
+    Mode.DNS: Failure(
+        "its name does not resolve (answer: nxdomain, servfail, none); addresses already known stay reachable",
+        "a record deleted or expired, a name server that fails (servfail) or is away (none)",
+        ("answer",),
+    ),
+    Mode.FLAKY: Failure(
+        "a fraction of new calls fails in another mode (fails_by); established flows go on",
+        "one of several backends is bad, or the way there is overloaded",
+        ("fraction", "fails_by"),
+    ),
+}
+"""In the order that `m` goes through them."""
+
+SEALING = (Mode.REFUSE, Mode.BLACKHOLE, Mode.RESET, Mode.UNREACHABLE)
+"""Modes in which everything undecided can fail: those that need neither a name nor luck. Trials are run in these."""
+_PARAMETERS = tuple(name for failure in FAILURES.values() for name in failure.parameters)
+
+
+def why_no_cut(dependency: Dependency, mode: Mode, given: dict[str, object], lacks: tuple[Mode, ...] = ()) -> str:
+    """Why a dependency cannot be cut like this, in words for the person who asked; empty when it can.
+
+    Args:
+        given: the cut's parameters that were given, by name.
+        lacks: modes that this session's kernel cannot do.
+    """
+    if mode in lacks:
+        return f"this kernel cannot do {mode}: it lacks nftables' hash and numgen expressions"
+    for name in given:
+        if name in _PARAMETERS and name not in FAILURES[mode].parameters:
+            owner = next(each for each, failure in FAILURES.items() if name in failure.parameters)
+            return f"{name} belongs to the mode {owner}, not to {mode}"
+    if mode is Mode.DNS and (dependency.protocol is Protocol.UNIX or is_address(dependency.host)):
+        return f"{dependency} has no name that could fail to resolve: cut it in another mode"
+    if mode is Mode.FLAKY and str(dependency) == NAME_SERVICE:
+        return "name service as a whole cannot be flaky: cut it in another mode"
+    if given.get("fails_by", Mode.REFUSE) not in SEALING:
+        return f"fails_by can be {', '.join(SEALING)}"
+    if "after_bytes" in given and dependency.protocol is not Protocol.TCP:
+        return "after_bytes needs a TCP flow that can be reset"
+    return ""
+
+
+def why_no_seal(mode: Mode) -> str:
+    """Why everything undecided cannot fail in `mode`; empty when it can."""
+    return "" if mode in SEALING else f"a seal cannot fail by {mode}, only by {', '.join(SEALING)}."
+
+
+def help_lines() -> list[str]:
+    """One line a mode, for the command line's help."""
+    width = max(map(len, FAILURES))
+    return [f"{mode:<{width}}  {failure.meets}. In life: {failure.outage}." for mode, failure in FAILURES.items()]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from belljar_tui.core.commands import Cut
+from belljar_tui.core.failures import FAILURES, SEALING, why_no_cut, why_no_seal
+from belljar_tui.core.model import Answer, Dependency, Mode
+
+AUTH = "tcp://auth.lab:9000"
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_every_mode_says_what_it_is(mode: Mode) -> None:
+    assert FAILURES[mode].meets
+    assert FAILURES[mode].outage
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        (Cut(AUTH, Mode.REFUSE, fraction=0.5), "fraction belongs to the mode flaky, not to refuse"),
+        (Cut(AUTH, Mode.FLAKY, answer=Answer.NONE), "answer belongs to the mode dns"),
+        (Cut(AUTH, Mode.FLAKY, fails_by=Mode.DNS), "fails_by can be refuse, blackhole, reset, unreachable"),
+        (Cut("tcp://10.0.0.1:80", Mode.DNS), "has no name"),
+        (Cut("unix:/run/x.sock", Mode.DNS), "has no name"),
+        (Cut("dns:", Mode.FLAKY), "cannot be flaky"),
+        (Cut("udp://time.lab:123", Mode.RESET, after_bytes=1), "needs a TCP flow"),
+    ],
+)
+def test_a_cut_that_makes_no_sense_is_told_why(cut: Cut, words: str) -> None:
+    assert words in why_no_cut(Dependency.parse(cut.dependency), cut.mode, cut.given)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        *(Cut(AUTH, mode) for mode in Mode),
+        Cut(AUTH, Mode.FLAKY, fraction=0.1, fails_by=Mode.BLACKHOLE),
+        Cut(AUTH, Mode.RESET, after_bytes=100),
+        Cut("dns:", Mode.DNS, answer=Answer.SERVFAIL),
+    ],
+)
+def test_every_other_is_fine(cut: Cut) -> None:
+    assert why_no_cut(Dependency.parse(cut.dependency), cut.mode, cut.given) == ""
+
+
+def test_what_the_kernel_lacks_is_said() -> None:
+    assert "this kernel cannot do flaky" in why_no_cut(Dependency.parse(AUTH), Mode.FLAKY, {}, (Mode.FLAKY,))
+
+
+def test_a_seal_needs_neither_a_name_nor_luck() -> None:
+    assert [mode for mode in Mode if not why_no_seal(mode)] == list(SEALING)
