@@ -154,6 +154,9 @@ class Observer:
             opened = tally.is_open
             calls = opened.calls.packets + self._met_seal[dependency, False]
             self._say_traffic(dependency, calls, opened.packets.packets, opened.packets.bytes)
+            mode = self._enforcer.mode_of(str(dependency))
+            if mode is not None:
+                self._last_mode[dependency] = mode
             met[dependency] = self._met(dependency, tally)
             self._say_silent(dependency, met[dependency])
         return met

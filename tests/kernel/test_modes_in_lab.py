@@ -1,0 +1,57 @@
+"""The modes as the whole agent does them: blocked calls tied to their process, and cuts that end by themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from test_lab_checkout import AUTH, PAY_A, checkout_jar, cuts
+
+from belljar_tui.core.events import AnyEvent, CallBlocked, CutRestored
+from belljar_tui.core.model import Answer, Mode, Settings, Wanted
+
+pytestmark = pytest.mark.kernel
+
+
+def blocked(dependency: str, mode: Mode, process: str | None = "web") -> Callable[[AnyEvent], bool]:
+    """Whether an event says that a call of `process` met such a cut."""
+    expected = (dependency, mode, process)
+    return lambda event: isinstance(event, CallBlocked) and (event.dependency, event.mode, event.process) == expected
+
+
+def restored(event: AnyEvent) -> bool:
+    return isinstance(event, CutRestored) and event.dependency == AUTH
+
+
+def only(dependency: str, mode: Mode, settings: Settings) -> Wanted:
+    return Wanted(cuts={dependency: mode}, settings={dependency: settings})
+
+
+@pytest.mark.parametrize("mode", [Mode.RESET, Mode.UNREACHABLE, Mode.DNS, Mode.FLAKY])
+async def test_a_blocked_call_is_its_process_s_and_a_restore_ends_it(mode: Mode) -> None:
+    async with checkout_jar() as jar:
+        await jar.is_healthy()
+        await jar.want(cuts(AUTH, mode=mode))
+        await jar.until(blocked(AUTH, mode))
+        await jar.want(Wanted())
+        await jar.until(restored)
+
+
+async def test_a_name_is_answered_as_the_cut_says_and_a_flow_is_reset_after_its_bytes() -> None:
+    async with checkout_jar() as jar:
+        await jar.is_healthy()
+        await jar.want(only(AUTH, Mode.DNS, Settings(answer=Answer.SERVFAIL)))
+        await jar.until(blocked(AUTH, Mode.DNS))
+        await jar.want(only(PAY_A, Mode.RESET, Settings(after_bytes=400)))
+        await jar.until(blocked(PAY_A, Mode.RESET, None))
+
+
+@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.DNS, Mode.FLAKY])
+async def test_a_cut_for_a_time_ends_and_is_told(mode: Mode) -> None:
+    zero = time.monotonic()
+    async with checkout_jar() as jar:
+        await jar.is_healthy()
+        await jar.want(only(AUTH, mode, Settings(until=time.monotonic() - zero + 2.0)))
+        await jar.until(blocked(AUTH, mode))
+        await jar.until(restored)
