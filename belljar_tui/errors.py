@@ -12,6 +12,13 @@
     ├── JarError                      4   the jar could not be made or sealed
     │   ├── MissingTool               4
     │   ├── NoUserNamespaces          4
+    │   ├── EngineError               4   Docker said no; `docker.errors` never gets further than this
+    │   │   ├── NoEngine              4   none runs, or this user may not speak to it
+    │   │   ├── OldEngine             4
+    │   │   ├── NoSuchImage           4
+    │   │   ├── NoSuchNetwork         4
+    │   │   └── NoSuchContainer       4
+    │   ├── TargetUnfit               4   what was to be attached to cannot be, as it is now
     │   └── Unsealed                  4
     ├── AgentLost                     4   the agent ended without being asked to
     └── TrialCommandFailed            5   an outside trial command gave no verdict at all
@@ -107,6 +114,34 @@ class NoUserNamespaces(JarError):
 
 
 class Unsealed(JarError):
+    pass
+
+
+class EngineError(JarError):
+    pass
+
+
+class NoEngine(EngineError):
+    pass
+
+
+class OldEngine(EngineError):
+    pass
+
+
+class NoSuchImage(EngineError):
+    pass
+
+
+class NoSuchNetwork(EngineError):
+    pass
+
+
+class NoSuchContainer(EngineError):
+    pass
+
+
+class TargetUnfit(JarError):
     pass
 
 

@@ -1,12 +1,13 @@
 """Which dependency an endpoint belongs to, and which endpoints a dependency has. No I/O.
 
 Names come from the resolver (and the hosts file). An address belongs to the first name that resolved to it for as long
-as that name still does; a second name on the same address falls together with the first.
+as that name still does; a second name on the same address falls together with the first. Where no name was resolved,
+what the engine knows of its containers names an address: evidence, not authority.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from belljar_tui.core.model import Dependency, Endpoint, Protocol, is_address
 
@@ -17,6 +18,10 @@ class Directory:
     def __init__(self) -> None:
         self._name_of: dict[str, str] = dict(_LOOPBACK)
         self._addresses_of: dict[str, tuple[str, ...]] = {"localhost": tuple(_LOOPBACK)}
+        self._hint_of: dict[str, str] = {}
+        """Address -> what the engine calls it."""
+        self._hinted: dict[str, tuple[str, ...]] = {}
+        """Name -> addresses, as the engine has them."""
         self._seen: dict[Dependency, set[Endpoint]] = {}
 
     @property
@@ -30,7 +35,7 @@ class Directory:
 
     def dependency_of(self, endpoint: Endpoint) -> Dependency:
         """By name where one is known, else by raw address."""
-        host = self._name_of.get(endpoint.address, endpoint.address)
+        host = self._name_for(endpoint.address)
         return Dependency(endpoint.protocol, host, endpoint.port)
 
     def note(self, endpoint: Endpoint) -> Dependency:
@@ -51,17 +56,37 @@ class Directory:
         for address in fresh:
             self._name_of.setdefault(address, name)
 
+    def hint(self, names: Sequence[str], addresses: Sequence[str]) -> bool:
+        """The engine calls these addresses by these names, the likeliest first. Whether that was news."""
+        fresh = tuple(addresses)
+        if not names or not fresh or all(self._hinted.get(name) == fresh for name in names):
+            return False
+        for name in names:
+            for stale in set(self._hinted.get(name, ())) - set(fresh):
+                if self._hint_of.get(stale) in names and not self._is_called(stale):
+                    del self._hint_of[stale]
+            self._hinted[name] = fresh
+        for address in fresh:
+            self._hint_of[address] = names[0]
+        return True
+
     def endpoints_of(self, dependency: Dependency) -> set[Endpoint]:
         """Every endpoint to enforce for `dependency`: those called, and those its name resolves to."""
         if dependency.protocol in (Protocol.DNS, Protocol.UNIX):
             return set()
         found = set(self._seen.get(dependency, ()))
-        addresses = self._addresses_of.get(dependency.host, ())
+        addresses = self._addresses_of.get(dependency.host, ()) or self._hinted.get(dependency.host, ())
         if not addresses and is_address(dependency.host):
             addresses = (dependency.host,)
-        owned = (a for a in addresses if self._name_of.get(a, dependency.host) == dependency.host)
+        owned = (a for a in addresses if self._owns(dependency.host, a))
         found.update(Endpoint(address, dependency.protocol, dependency.port) for address in owned)
         return found
+
+    def _name_for(self, address: str) -> str:
+        return self._name_of.get(address) or self._hint_of.get(address) or address
+
+    def _owns(self, host: str, address: str) -> bool:
+        return self._name_for(address) in (host, address)
 
     def _is_called(self, address: str) -> bool:
         return any(e.address == address for endpoints in self._seen.values() for e in endpoints)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from belljar_tui.agent.counts import Tally, Verdict
 from belljar_tui.agent.directory import Directory
@@ -103,6 +103,11 @@ class Enforcer:
     def unresolved(self, name: str) -> tuple[Dependency, ...]:
         """The dependencies whose cut is why `name` does not resolve."""
         return self._unresolved.get(_EVERY_NAME) or self._unresolved.get(name, ())
+
+    def hint(self, names: Sequence[str], addresses: Sequence[str]) -> None:
+        """The engine knows these addresses by these names, the likeliest first; elements follow the naming."""
+        if self._directory.hint(names, addresses):
+            self._apply(self._endpoints(), seal_changes=False)
 
     def mode_of(self, dependency: str) -> Mode | None:
         return self.wanted.mode_of(dependency)

@@ -1,7 +1,9 @@
 """The agent: PID 1 of the jar. Messages come in on stdin, events go out on stdout, one JSON object a line.
 
 It starts the service only behind a proven seal (in a jar made ahead: and not before Begin), and when it ends, however
-it ends, the kernel ends the service with it.
+it ends, the kernel ends the service with it. In a container it makes no namespaces and starts nothing: it says when the
+service, a container of its own, may start, and is told that it did. Attached to a service that runs, it makes the table
+and nothing else, and when it ends the service runs on.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from belljar_tui.agent import mounts
+from belljar_tui.agent import conntrack, contained, mounts
+from belljar_tui.agent.attached import Attachment
+from belljar_tui.agent.contained import Contained
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.flows import FlowLog
@@ -43,6 +47,10 @@ _FLUSH_S = 0.025
 _COUNT_S = 0.5
 _KILLED_S = 1.0
 """How long to wait for a killed service, so that its last counts are final."""
+_WARM_S = 0.005
+"""By then our last word is on its way, and the service busy with loading its own."""
+_NEIGHBOURS_S = 0.5
+"""How long a target's connections may wait for the names of whom they lead to."""
 _AUDIT_EVERY = 20
 """Counting rounds between two self-audits (10 s)."""
 
@@ -55,10 +63,18 @@ class Agent:
         self._writer = writer
         self._emit = writer.emit
         self._sockets = SocketTable()
-        self._processes = ProcessTable()
+        self._is_contained = prepare.place is not msg.Place.NATIVE
+        self._attachment = Attachment(prepare.target) if prepare.place is msg.Place.ATTACHED else None
+        self._processes = ProcessTable(
+            ignored=(os.getpid(),),
+            is_check=self._is_check,
+            is_inside=self._attachment.is_inside if self._attachment else lambda _: True,
+        )
         self._directory = Directory()
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
+        self._has_begun = False
+        self._has_seen_standing = False
         self._ended: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._log = ServiceLog(prepare.log_path)
@@ -71,7 +87,7 @@ class Agent:
         """Seal, prove, then start the service unless it is to wait. Raises OSError when the kernel refuses."""
         prepare = self._prepare
         self._names = NameServer(
-            [_address_and_port(text) for text in prepare.nameservers],
+            [_address_and_port(text) for text in prepare.nameservers or self._own_nameservers()],
             AGENT_MARK,
             self._on_resolved,
             self._fate_of_all_names,
@@ -79,26 +95,35 @@ class Agent:
             lambda mode, peer: self._observer.on_query_blocked(mode, peer),
             lambda name: self._enforcer.answer_of(name),
             lambda name, peer: self._observer.on_name_failed(name, peer),
+            self._meant_for,
         )
-        port = await self._names.start()
-        self._ruleset = Ruleset(Netfilter(), port, prepare.forwarded)
+        if self._attachment is not None:
+            self._attachment.require_loopback()
+            self._names.warm()  # before there is a table: the target's queries are not to wait for it
+            conntrack.remember(self._sockets.connections(AGENT_MARK))
+        self._port = await self._names.start()
+        self._netfilter = Netfilter()
+        self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded)
         self._ruleset.create()
         self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now)
         self._observer = Observer(
             self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
         )
+        self._contained = Contained(self._enforcer, self._emit, self.now)
+        if self._attachment is not None:
+            self._take_hold()
         proof = await prove(self._ruleset, self.now)
         self._watch_calls()
         if not prepare.is_waiting:
             self._emit(proof)
-        for address, name in mounts.hosts().items():
-            self._enforcer.learn(name, [address])
-        self._enforcer.want(prepare.wanted)
+        if self._attachment is None:
+            self._learn_hosts(mounts.hosts())
+            self._enforcer.want(prepare.wanted)
         await self._network_is_ready()
         self._spawner = Spawner(Identity(prepare.user, prepare.group), prepare.environment, prepare.directory)
         if prepare.is_waiting:
             self._emit(proof)  # only now: it tells that the jar is ready
-        else:
+        elif proof.ok or not self._is_contained:
             self._start_service()
 
     def _fate_of_all_names(self) -> Mode | None:
@@ -113,22 +138,56 @@ class Agent:
                 self._observer.change(lambda: self._enforcer.want(wanted))
             case msg.Begin():
                 self._begin(message)
+            case msg.ServiceBegan(command):
+                self._on_began(self._contained.find_service(), list(command))
+            case msg.ServiceEnded(code):
+                self._on_exit(code)
+            case msg.CheckAnswered():
+                self._contained.take_answer(message)
+            case msg.NeighboursKnown():
+                self._contained.take_neighbours(message)
+                self._see_standing()
             case _:
                 pass
 
     async def finish(self, grace_s: float) -> None:
-        """End the service: SIGTERM, and what is still there after `grace_s` dies with us."""
+        """End the service: SIGTERM, and what is still there after `grace_s` dies with us. A target is let go."""
         for task in self._tasks:
             task.cancel()
+        if self._attachment is not None:
+            self._observer.count(is_last=True)
+            await self._attachment.let_go(self._netfilter.close, self._names, self._port)
+            return
         if self._service is None or self._ended is None or self._ended.done():
             return
         os.kill(self._service, signal.SIGTERM if grace_s else signal.SIGKILL)
         await asyncio.wait([self._ended], timeout=grace_s or _KILLED_S)
 
+    def _take_hold(self) -> None:
+        """Of a service that runs: what it calls already falls under the wanted state at once."""
+        attachment = self._attachment
+        if attachment is None:
+            return
+        self._learn_hosts(attachment.hosts())
+        self._enforcer.want(self._prepare.wanted)
+        conntrack.forget_answered()
+
+    def _see_standing(self) -> None:
+        """Connections from before us, once: as soon as the engine has named who they lead to."""
+        if self._attachment is not None and not self._has_seen_standing:
+            self._has_seen_standing = True
+            for connection in self._sockets.connections(AGENT_MARK):
+                self._observer.on_standing(connection)
+
+    def _learn_hosts(self, hosts: dict[str, str]) -> None:
+        for address, name in hosts.items():
+            self._enforcer.learn(name, [address])
+
     def _begin(self, begin: msg.Begin) -> None:
         """Start the service of a jar made ahead. A second time nothing happens."""
-        if not self._prepare.is_waiting or self._service is not None:
+        if not self._prepare.is_waiting or self._has_begun:
             return
+        self._has_begun = True
         if begin.log_path:
             self._log = ServiceLog(begin.log_path)
         self._spawner.environment.update(begin.environment)
@@ -145,16 +204,51 @@ class Agent:
             self._emit(ev.AuditFailed(at=self.now(), detail="the jar has no way out: pasta gave it no route in time"))
 
     def _start_service(self) -> None:
-        """Start it where there is one, and with it all that watches."""
-        command, health = list(self._prepare.service), self._prepare.health
-        if command:
+        """Start it where there is one; where it is a container of its own, say that it may start."""
+        command = list(self._prepare.service)
+        asyncio.get_running_loop().call_later(_WARM_S, self._names.warm)
+        if self._attachment is not None:
+            self._on_began(self._attachment.service, command)
+            asyncio.get_running_loop().call_later(_NEIGHBOURS_S, self._see_standing)
+        elif self._is_contained:
+            self._emit(ev.ServiceAwaited(at=self.now()))
+        elif command:
             self._service, self._ended = self._spawner.start(command, self._log.descriptor)
-            self._emit(ev.ServiceStarted(at=self.now(), pid=self._service, command=command))
             self._ended.add_done_callback(lambda ended: self._on_exit(ended.result()))
+            self._on_began(self._service, command)
+        else:
+            self._watch()
+
+    def _on_began(self, pid: int, command: list[str]) -> None:
+        """It runs: say so, and begin to watch."""
+        self._emit(ev.ServiceStarted(at=self.now(), pid=pid, command=command))
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._tasks:
+            return
+        health = self._prepare.health
         self._tasks = [asyncio.create_task(self._flush()), asyncio.create_task(self._count())]
         if health.checks:
-            loop = HealthLoop(health, AGENT_MARK, self._on_health, self._spawner.run_check)
+            loop = HealthLoop(health, AGENT_MARK, self._on_health, self._run_check)
             self._tasks.append(asyncio.create_task(loop.run()))
+
+    async def _run_check(self, command: str) -> tuple[int, str]:
+        """A check that is a command: ours to run, or the engine's."""
+        return await (self._contained if self._is_contained else self._spawner).run_check(command)
+
+    def _is_check(self, pid: int) -> bool:
+        if self._attachment is not None:
+            return self._attachment.is_check(pid)
+        return self._is_contained and self._contained.is_check(pid)
+
+    def _own_nameservers(self) -> tuple[str, ...]:
+        if self._attachment is not None:
+            return self._attachment.nameservers()
+        return contained.nameservers() if self._is_contained else ()
+
+    def _meant_for(self, peer: tuple[str, int], over_tcp: bool) -> tuple[str, int] | None:
+        return self._sockets.believed_target(Protocol.TCP if over_tcp else Protocol.UDP, peer)
 
     def _on_exit(self, code: int) -> None:
         self._observer.count(is_last=True)
@@ -215,6 +309,8 @@ class Agent:
             await asyncio.sleep(_COUNT_S)
 
     def _see_processes(self) -> None:
+        if self._attachment is not None:
+            self._attachment.forget()
         fresh, gone = self._processes.scan()
         for process in fresh:
             self._emit(
@@ -252,11 +348,13 @@ async def _serve() -> int:
     prepare = msg.decode(first)
     if not isinstance(prepare, msg.Prepare):
         raise SystemExit("the first message must be prepare")
+    prepare = msgspec.structs.replace(prepare, clock_zero=contained.clock_zero(prepare, time.monotonic()))
     writer = EventWriter(sys.stdout.fileno(), lambda: time.monotonic() - prepare.clock_zero)
-    mounts.mask_file_system(prepare.search)
-    raise_loopback()
-    mounts.open_low_ports()
-    mounts.freeze_settings()
+    if prepare.place is msg.Place.NATIVE:
+        mounts.mask_file_system(prepare.search)
+        raise_loopback()
+        mounts.open_low_ports()
+        mounts.freeze_settings()
     agent = Agent(prepare, writer)
     await agent.start()
     async for line in lines:

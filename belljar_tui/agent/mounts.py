@@ -46,6 +46,12 @@ def mask_file_system(search: Sequence[str]) -> None:
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
+def see_own_processes() -> None:
+    """A /proc of the PID namespace we are in, in a mount namespace of our own."""
+    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+
+
 def open_low_ports() -> None:
     """Let the service, which has no capability here, bind ports below 1024 and send pings, as it could outside."""
     _write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
@@ -64,12 +70,16 @@ def freeze_settings() -> None:
 
 def hosts() -> dict[str, str]:
     """Address -> name from the hosts file, loopback left out: these names never reach a resolver."""
-    found: dict[str, str] = {}
     try:
-        lines = Path("/etc/hosts").read_text(errors="replace").splitlines()
+        return hosts_in(Path("/etc/hosts").read_text(errors="replace"))
     except OSError:
-        return found
-    for line in lines:
+        return {}
+
+
+def hosts_in(text: str) -> dict[str, str]:
+    """The same from a hosts file's content."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
         words = line.partition("#")[0].split()
         if len(words) >= 2 and not words[0].startswith(("127.", "::1", "fe0", "ff0")):
             found.setdefault(words[0], words[1].lower())

@@ -12,15 +12,13 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from typing import cast
-
-import dns.exception
-import dns.message
-import dns.rcode
-import dns.rdatatype
-import msgspec
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 from belljar_tui.core.model import Answer, Mode
+
+if TYPE_CHECKING:
+    from belljar_tui.agent.dns_text import Asked
 
 _SO_MARK = 36
 _TIMEOUT_S = 2.0
@@ -32,17 +30,11 @@ _HEADER_BYTES = 12
 _IS_ANSWER = 0x80
 _KEPT_FLAGS, _FAILED_FLAGS = 0x7900, 0x8080
 """Of the query: its opcode and whether it wanted recursion. Of the failure: an answer, recursion available."""
-_ADDRESS_KINDS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA})
 Upstream = tuple[str, int]
 Peer = tuple[str, int]
 """The address and port a query came from."""
 OnResolved = Callable[[str, list[str], str], None]
 """Name (lower case, no last dot), addresses, and the answer's code where it was not NOERROR, or what went wrong."""
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    name: str
-    is_for_addresses: bool
 
 
 class NameServer:
@@ -57,6 +49,7 @@ class NameServer:
         on_blocked: a query met the cut, in this mode.
         fate: what a name (lower case, no last dot) is answered with because it is cut; None when it resolves.
         on_failed: a query for such a name came.
+        meant_for: the server that whoever sends from this peer believes to speak to (second: over TCP).
     """
 
     def __init__(
@@ -69,6 +62,7 @@ class NameServer:
         on_blocked: Callable[[Mode, Peer], None],
         fate: Callable[[str], Answer | None] = lambda _: None,
         on_failed: Callable[[str, Peer], None] = lambda _, __: None,
+        meant_for: Callable[[Peer, bool], Upstream | None] = lambda _peer, _over_tcp: None,
     ) -> None:
         self._upstreams = list(upstreams)
         self._mark = mark
@@ -78,6 +72,9 @@ class NameServer:
         self._on_blocked = on_blocked
         self._fate = fate
         self._on_failed = on_failed
+        self._meant_for = meant_for
+        self._asked_upstream: set[bytes] = set()
+        """Id and question of each of our own queries under way."""
         self._transports: list[asyncio.DatagramTransport] = []
         self._servers: list[asyncio.Server] = []
         self._asking: set[asyncio.Task[None]] = set()
@@ -95,6 +92,15 @@ class NameServer:
             self._servers.append(await asyncio.start_server(self._serve_stream, "::1", chosen))
         return chosen
 
+    async def settle(self, deadline_s: float) -> None:
+        """Wait until every query under way is answered, but no longer than this."""
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=deadline_s)
+
+    def warm(self) -> None:
+        """Load what the first query needs, so that it need not wait for it."""
+        _text()
+
     async def stop(self) -> None:
         """Close every listener; queries under way are dropped."""
         for task in self._asking:
@@ -110,6 +116,8 @@ class NameServer:
         """Answer `query` through `reply`, sooner or later or (blackhole) never. Returns what is under way."""
         if len(query) < _HEADER_BYTES or query[2] & _IS_ANSWER:
             return None
+        if _fingerprint(query) in self._asked_upstream:
+            return self._kept(asyncio.create_task(self._pass_on(query, peer, reply, over_tcp=over_tcp)))
         mode = self._verdict()
         if mode is not None:
             self._on_blocked(mode, peer)
@@ -126,9 +134,8 @@ class NameServer:
         return task
 
     async def _resolve(self, query: bytes, peer: Peer, reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
-        try:
-            asked = _asked(query)
-        except dns.exception.DNSException:
+        asked = _text().read_query(query)
+        if asked is None:
             reply(_failure(query, _FORMERR))
             return
         fate = self._fate(asked.name)
@@ -148,14 +155,28 @@ class NameServer:
             raise
         reply(answer or _failure(query, _SERVFAIL))
 
+    async def _pass_on(self, query: bytes, peer: Peer, reply: Callable[[bytes], None], *, over_tcp: bool) -> None:
+        """Our own question comes back: the engine's embedded resolver asks an outside server, from the jar's network,
+        and was redirected to us like anybody. Ask whom it meant; what it says is read when it comes to us as answer."""
+        server = self._meant_for(peer, over_tcp)
+        answer = None
+        if server is not None:
+            with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+                async with asyncio.timeout(_TIMEOUT_S):
+                    answer = await (_ask_stream if over_tcp else _ask_datagram)(server, query, self._mark, _new_id())
+        reply(answer or _failure(query, _SERVFAIL))
+
     async def _ask(self, query: bytes, *, over_tcp: bool) -> tuple[bytes | None, str]:
         """The first good answer, else the last bad one, else None and why."""
         ask = _ask_stream if over_tcp else _ask_datagram
         kept, words = None, "no name server"
         for upstream in self._upstreams:
+            number = _new_id()
+            ours = _fingerprint(number + query[2:])
+            self._asked_upstream.add(ours)
             try:
                 async with asyncio.timeout(_TIMEOUT_S):
-                    answer = await ask(upstream, query, self._mark)
+                    answer = await ask(upstream, query, self._mark, number)
             except TimeoutError:
                 words = "timeout"
             except (OSError, asyncio.IncompleteReadError) as error:
@@ -164,25 +185,15 @@ class NameServer:
                 if answer[3] & 0x0F not in _ASK_THE_NEXT:
                     return answer, ""
                 kept = answer
+            finally:
+                self._asked_upstream.discard(ours)
         return kept, words
 
-    def _read(self, asked: _Asked, answer: bytes) -> None:
-        """Tell who listens what the answer says; one we cannot read is passed on unread.
-
-        Every address of the answer counts, not only those at the end of a well-formed chain of aliases: there are
-        clients that take any, and one that we did not read would pass a cut.
-        """
-        try:
-            message = dns.message.from_wire(
-                answer, ignore_trailing=True, raise_on_truncation=False, continue_on_error=True
-            )
-        except dns.exception.DNSException:
-            return
-        addresses = [record.address for rrset in message.answer if rrset.rdtype in _ADDRESS_KINDS for record in rrset]
-        code = message.rcode()
-        if addresses or (code != dns.rcode.NOERROR and asked.is_for_addresses):
-            words = "" if code == dns.rcode.NOERROR else dns.rcode.to_text(code)
-            self._on_resolved(asked.name, list(dict.fromkeys(addresses)), words)
+    def _read(self, asked: Asked, answer: bytes) -> None:
+        """Tell who listens what the answer says; one we cannot read is passed on unread."""
+        read = _text().read_answer(answer)
+        if read is not None and (read.addresses or (read.detail and asked.is_for_addresses)):
+            self._on_resolved(asked.name, read.addresses, read.detail)
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving = asyncio.current_task()
@@ -216,12 +227,11 @@ class _Queries(asyncio.DatagramProtocol):
             self._server.take(data, addr[:2], lambda answer: transport.sendto(answer, addr), over_tcp=False)
 
 
-async def _ask_datagram(upstream: Upstream, query: bytes, mark: int) -> bytes:
-    """One query from a socket and with an id of its own; answers to anything else are passed over."""
+async def _ask_datagram(upstream: Upstream, query: bytes, mark: int, number: bytes) -> bytes:
+    """One query from a socket and with an id of its own, `number`; answers to anything else are passed over."""
     loop = asyncio.get_running_loop()
     with _marked(upstream[0], socket.SOCK_DGRAM, mark) as asking:
         asking.connect(upstream)  # a datagram socket's connect never waits
-        number = secrets.token_bytes(2)
         asking.send(number + query[2:])
         while True:
             answer = await loop.sock_recv(asking, 65535)
@@ -229,18 +239,26 @@ async def _ask_datagram(upstream: Upstream, query: bytes, mark: int) -> bytes:
                 return query[:2] + answer[2:]
 
 
-async def _ask_stream(upstream: Upstream, query: bytes, mark: int) -> bytes:
+async def _ask_stream(upstream: Upstream, query: bytes, mark: int, number: bytes) -> bytes:
     """The same over TCP."""
     loop = asyncio.get_running_loop()
     with _marked(upstream[0], socket.SOCK_STREAM, mark) as asking:
         await loop.sock_connect(asking, upstream)
-        number = secrets.token_bytes(2)
         await loop.sock_sendall(asking, struct.pack(">H", len(query)) + number + query[2:])
         while True:
             size = struct.unpack(">H", await _exactly(asking, 2))[0]
             answer = await _exactly(asking, size)
             if _answers(answer, number):
                 return query[:2] + answer[2:]
+
+
+def _new_id() -> bytes:
+    return secrets.token_bytes(2)
+
+
+def _fingerprint(query: bytes) -> bytes:
+    """What is the same in a query that somebody passes on: its id and question."""
+    return query[:2] + _question_bytes(query).lower()
 
 
 def _answers(answer: bytes, number: bytes) -> bool:
@@ -280,13 +298,11 @@ def _write_framed(writer: asyncio.StreamWriter, answer: bytes) -> None:
         writer.write(struct.pack(">H", len(answer)) + answer)
 
 
-def _asked(query: bytes) -> _Asked:
-    """Raises DNSException when the query is not one."""
-    message = dns.message.from_wire(query, question_only=True)
-    if len(message.question) != 1:
-        raise dns.exception.FormError
-    question = message.question[0]
-    return _Asked(question.name.to_text(omit_final_dot=True).lower(), question.rdtype in _ADDRESS_KINDS)
+def _text() -> ModuleType:
+    """See the module for why it is loaded so late."""
+    from belljar_tui.agent import dns_text
+
+    return dns_text
 
 
 def _failure(query: bytes, code: int) -> bytes:

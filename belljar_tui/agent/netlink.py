@@ -20,7 +20,7 @@ NETLINK_NO_ENOBUFS = 5
 SO_RCVBUFFORCE = 33
 
 REQUEST, MULTI, ACK, ECHO, DUMP = 0x1, 0x2, 0x4, 0x8, 0x300
-CREATE = 0x400
+EXCLUSIVE, CREATE = 0x200, 0x400
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 _NESTED = 0x8000
@@ -152,6 +152,12 @@ class Netfilter:
         self._sequence += len(whole)
         self._socket.sendall(b"".join(pack(m, first + i) for i, m in enumerate(whole)))
         return self._collect(first, first + len(content), {m.kind for m in content if m.flags & ECHO})
+
+    def ask(self, message: Message) -> None:
+        """Send one message of a subsystem that knows no transactions. Raises NetlinkError when it is refused."""
+        self._sequence += 1
+        self._socket.sendall(pack(msgspec.structs.replace(message, flags=message.flags | ACK), self._sequence))
+        self._collect(self._sequence, self._sequence, set())
 
     def dump(self, kind: int, family: int, body: bytes) -> Iterator[memoryview]:
         """Payloads (after the netfilter header) of every object of a dump."""

@@ -23,6 +23,13 @@ def raise_loopback() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
 
 
+def loopback_is_up() -> bool:
+    """Whether `lo` is up: without it there is no name server of ours, and no proof."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        answer = fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16sH14x", b"lo", 0))
+    return bool(struct.unpack_from("=H", answer, 16)[0] & _IFF_UP)
+
+
 async def comes_true(condition: Callable[[], bool], deadline_s: float) -> bool:
     """Wait for something nobody tells us about; False when it did not come true in time."""
     end = time.monotonic() + deadline_s

@@ -16,13 +16,16 @@ from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH
 from belljar_tui.agent.names import Peer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import ProcessTable
-from belljar_tui.agent.sockets import SocketTable
+from belljar_tui.agent.sockets import Connection, SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol
 
 _NAMES = Dependency.parse(NAME_SERVICE)
 _NO_MORE = Count(1 << 63)
 """More packets than will ever be."""
+_RESOLVER = "127.0.0.53"
+"""Whom a service of a native jar believes to ask; in a container it is whoever the engine wrote down."""
+_NAMES_PORT = 53
 _QUERIES_NAMED = 8
 """Open queries whose caller is looked for: services ask often, and are few."""
 
@@ -96,6 +99,13 @@ class Observer:
         if not was_counted:
             self._met_seal[dependency, False] += 1
         self._see(dependency, flow.endpoint, self._caller(flow))
+
+    def on_standing(self, connection: Connection) -> None:
+        """A connection from before us: what it calls is a dependency, whether or not it says anything now."""
+        endpoint = connection.endpoint
+        if not connection.is_call or endpoint.port == _NAMES_PORT or _is_loopback(endpoint.address):
+            return
+        self._see(self._enforcer.note(endpoint), endpoint, self._named(connection.inode))
 
     def on_query(self, size: int, peer: Peer) -> None:
         """A query of `size` bytes came, and name service is open."""
@@ -229,7 +239,7 @@ class Observer:
         return self._named(owner.inode) if owner is not None else NOBODY
 
     def _asker(self, peer: Peer) -> Caller:
-        owner = self._sockets.find(Protocol.UDP, peer, ("127.0.0.53", 53))
+        owner = self._sockets.find(Protocol.UDP, peer, (_RESOLVER, 53)) or self._sockets.find_from(Protocol.UDP, peer)
         return self._named(owner.inode) if owner is not None else NOBODY
 
     def _named(self, inode: int) -> Caller:
@@ -237,8 +247,12 @@ class Observer:
         return Caller(process.pid, process.name) if process is not None else NOBODY
 
     def _is_internal(self, endpoint: Endpoint) -> bool:
-        if not endpoint.address.startswith("127.") and endpoint.address != "::1":
+        if not _is_loopback(endpoint.address):
             return False
         if endpoint.protocol is Protocol.TCP and endpoint.port in self._forwarded:
             return False
         return (endpoint.protocol, endpoint.port) in self._sockets.listeners()
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from belljar_tui.core.check import EXEC, HTTP, Check, parse_check
+from belljar_tui.core.check import EXEC, HTTP, IMAGE, Check, parse_check
 from belljar_tui.core.model import Health
 from belljar_tui.wire.messages import Checks
 
@@ -25,6 +25,7 @@ _LOCALHOST = ("127.0.0.1", "::1")
 OnHealth = Callable[[Health, str, str], None]
 """Health, the check that decided as written, and its own words."""
 RunExec = Callable[[str], Awaitable[tuple[int, str]]]
+"""Runs a command, or the check of that name; its exit code and output."""
 
 
 class _Result(msgspec.Struct, frozen=True):
@@ -97,8 +98,8 @@ class HealthLoop:
             return False, words_of(error)
 
     async def _try(self, check: Check) -> tuple[bool, str]:
-        if check.kind == EXEC:
-            code, said = await self._run_exec(check.command)
+        if check.kind in (EXEC, IMAGE):
+            code, said = await self._run_exec(check.command or str(check))
             return code == 0, _first_line(said) or f"exit code {code}"
         connection = await _connect(check.host, check.port, self._mark)
         with connection:

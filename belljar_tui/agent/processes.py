@@ -6,12 +6,14 @@ Read with plain system calls: a held call waits for this, and psutil takes some 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 _COMMAND_BYTES = 300
 _STAT_BYTES = 1024
+_INFORMATION_BYTES = 512
 _NEWEST = 4
 """Children looked at for a socket that their parent has too. It was forked between making the socket and calling, so
 the newest will do."""
@@ -30,6 +32,13 @@ class Process(msgspec.Struct, frozen=True):
     """Command line, words joined by spaces, at most 300 bytes."""
 
 
+class _Wanted(msgspec.Struct, frozen=True):
+    """A socket's inode, as the two places of /proc write it."""
+
+    link: str
+    line: bytes
+
+
 class _Life(msgspec.Struct, frozen=True):
     """A process as it was last read. A pid alone names many over time; pid and start name one."""
 
@@ -44,14 +53,20 @@ class ProcessTable:
         root: where proc is mounted.
         ignored: pids that are never the service's: the agent.
         is_check: whether a pid is one of our own health checks; it and what it starts are left out of `scan`.
+        is_inside: whether a pid is in the jar, where /proc shows others too.
     """
 
     def __init__(
-        self, root: str = "/proc", ignored: Iterable[int] = (1,), is_check: Callable[[int], bool] = lambda _: False
+        self,
+        root: str = "/proc",
+        ignored: Iterable[int] = (1,),
+        is_check: Callable[[int], bool] = lambda _: False,
+        is_inside: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._root = root
         self._ignored = frozenset(ignored)
         self._is_check = is_check
+        self._is_inside = is_inside
         self._lives: dict[int, _Life] = {}
         """As last read, whoever asked."""
         self._said: dict[int, _Life] = {}
@@ -60,13 +75,14 @@ class ProcessTable:
         """Pids that owned a socket, the latest last: callers call again."""
         self._callers: dict[object, int] = {}
         """Who last called a target."""
+        self._socket_mount = _socket_mount()
 
     def owner(self, inode: int, target: object = None) -> Process | None:
         """The process with socket `inode` open, of several (after a fork) the youngest; None when nobody has it.
 
         `target`: what is called, where it is known: its last caller is tried first.
         """
-        wanted = f"socket:[{inode}]"
+        wanted = _Wanted(f"socket:[{inode}]", f"ino:\t{inode}\n".encode())
         for pid in self._likely(target):
             if self._has(pid, wanted):
                 owner = self._youngest(pid, wanted)
@@ -101,7 +117,7 @@ class ProcessTable:
             if len(kept) > _RECENT:
                 kept.pop(next(iter(kept)))  # type: ignore[call-overload]
 
-    def _youngest(self, pid: int, wanted: str) -> int:
+    def _youngest(self, pid: int, wanted: _Wanted) -> int:
         """`pid`, or the newest of its descendants that shares the socket."""
         for child in sorted(self._children(pid), reverse=True)[:_NEWEST]:
             if self._has(child, wanted):
@@ -123,24 +139,42 @@ class ProcessTable:
         return False
 
     def _pids(self) -> list[int]:
-        return [int(name) for name in os.listdir(self._root) if name.isdigit() and int(name) not in self._ignored]
+        living = (int(name) for name in os.listdir(self._root) if name.isdigit())
+        return [pid for pid in living if pid not in self._ignored and self._is_inside(pid)]
 
-    def _has(self, pid: int, wanted: str) -> bool:
+    def _has(self, pid: int, wanted: _Wanted) -> bool:
         """Newest descriptors first: the call is being made now."""
         folder = f"{self._root}/{pid}/fd/"
         try:
             numbers = os.listdir(folder)
+        except PermissionError:
+            return self._has_by_information(pid, wanted)
         except OSError:
             self._recent.pop(pid, None)
             return False
         numbers.sort(key=int, reverse=True)
         for number in numbers:
             try:
-                if os.readlink(folder + number) == wanted:
+                if os.readlink(folder + number) == wanted.link:
                     return True
             except OSError:
                 continue
         return False
+
+    def _has_by_information(self, pid: int, wanted: _Wanted) -> bool:
+        """The same from /proc/PID/fdinfo. The folder `fd` of another user's process is closed to an agent without
+        CAP_DAC_READ_SEARCH, whereas this one (since Linux 5.14, and so the inode in it) asks for CAP_SYS_PTRACE only.
+        Inode numbers are those of one file system: the mount must be the one that sockets have."""
+        folder = f"{self._root}/{pid}/fdinfo/"
+        try:
+            numbers = sorted(os.listdir(folder), key=int, reverse=True)
+        except OSError:
+            self._recent.pop(pid, None)
+            return False
+        return any(
+            wanted.line in content and self._socket_mount in content
+            for content in (_content(folder + number, _INFORMATION_BYTES) for number in numbers)
+        )
 
     def _read(self, pid: int) -> Process | None:
         """None when it is gone, or a zombie. The command line is read anew only when start or name are others."""
@@ -160,6 +194,13 @@ class ProcessTable:
     def _command(self, pid: int) -> str:
         words = _content(f"{self._root}/{pid}/cmdline", _COMMAND_BYTES)
         return words.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def _socket_mount() -> bytes:
+    """The line of /proc/PID/fdinfo/N that says a descriptor is a socket: sockets all live on one hidden mount."""
+    with socket.socket(socket.AF_UNIX) as any_socket:
+        content = _content(f"/proc/self/fdinfo/{any_socket.fileno()}", _INFORMATION_BYTES)
+    return next((line + b"\n" for line in content.split(b"\n") if line.startswith(b"mnt_id:")), b"mnt_id:")
 
 
 def _content(path: str, size: int) -> bytes:

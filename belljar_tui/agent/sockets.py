@@ -38,6 +38,21 @@ class SocketOwner(msgspec.Struct, frozen=True):
     uid: int
 
 
+class Connection(msgspec.Struct, frozen=True):
+    """A connected socket: one of the service's own calls, or one that it answers."""
+
+    protocol: Protocol
+    near: Address
+    far: Address
+    inode: int
+    is_call: bool
+    """We called; where somebody listens on the near port, they did."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.far[0], self.protocol, self.far[1])
+
+
 class _Found(msgspec.Struct, frozen=True):
     family: int
     identity: bytes
@@ -50,7 +65,7 @@ class _Found(msgspec.Struct, frozen=True):
         return int.from_bytes(self.identity[0:2], "big")
 
     @property
-    def near(self) -> Address:
+    def local(self) -> Address:
         return self._text(self.identity[4:20]), self.local_port
 
     def remote(self, protocol: Protocol) -> Endpoint:
@@ -105,6 +120,15 @@ class SocketTable:
         found.sort(key=lambda each: each.is_unbound)
         return found[0].owner if found else None
 
+    def believed_target(self, protocol: Protocol, source: Address) -> Address | None:
+        """Whom a connected socket that sends from `source` believes to speak to, wherever its packets really go."""
+        states = _ALL_STATES & ~_LISTEN & ~_TIME_WAIT
+        for each in self._all(protocol, states, source[1]):
+            remote = each.remote(protocol)
+            if each.sends_from(source[0]) and remote.port:
+                return remote.address, remote.port
+        return None
+
     def listeners(self) -> set[tuple[Protocol, int]]:
         """Protocol and port of every listening TCP and unconnected UDP socket."""
         return {
@@ -112,6 +136,22 @@ class SocketTable:
             for protocol, states in ((Protocol.TCP, _LISTEN), (Protocol.UDP, _CLOSE))
             for found in self._all(protocol, states)
         }
+
+    def connections(self, spare_mark: int) -> list[Connection]:
+        """Every connected TCP and UDP socket, those with `spare_mark` left out."""
+        listening = self.listeners()
+        return [
+            Connection(
+                protocol,
+                found.local,
+                (found.remote(protocol).address, found.remote(protocol).port),
+                found.owner.inode,
+                (protocol, found.local_port) not in listening,
+            )
+            for protocol in _NUMBERS
+            for found in self._all(protocol, _ESTABLISHED)
+            if found.mark != spare_mark and found.remote(protocol).port
+        ]
 
     def can_destroy(self) -> bool:
         """Whether this kernel destroys sockets for us (CONFIG_INET_DIAG_DESTROY); tried once on one that is not."""
@@ -124,7 +164,7 @@ class SocketTable:
         """Near and far address of every established TCP flow to these, those with `spare_mark` left out."""
         wanted = {endpoint for endpoint in endpoints if endpoint.protocol is Protocol.TCP}
         return [
-            (found.near, (remote.address, remote.port))
+            (found.local, (remote.address, remote.port))
             for found in (self._all(Protocol.TCP, _ESTABLISHED) if wanted else ())
             if (remote := found.remote(Protocol.TCP)) in wanted and found.mark != spare_mark
         ]

@@ -8,7 +8,9 @@ import msgspec
 
 from belljar_tui.errors import BadCheck
 
-HTTP, TCP, EXEC = "http", "tcp", "exec"
+HTTP, TCP, EXEC, IMAGE = "http", "tcp", "exec", "image"
+IMAGE_CHECK = "image:healthcheck"
+"""The container image's own HEALTHCHECK, as the engine runs it."""
 HTTP_PORT = 80
 
 
@@ -17,7 +19,7 @@ class Check(msgspec.Struct, frozen=True):
 
     text: str
     kind: str
-    """`http`, `tcp` or `exec`."""
+    """`http`, `tcp`, `exec` or `image`."""
     host: str = ""
     """A name or an address, without brackets; empty for `exec`."""
     port: int = 0
@@ -47,6 +49,8 @@ def parse_check(text: str) -> Check:
             return _http(text)
         case "tcp" if rest.startswith("//"):
             return _tcp(text)
+        case "image" if text == IMAGE_CHECK:
+            return Check(text, IMAGE)
         case "https":
             raise BadCheck(text, "https is not supported yet; use exec:, for example exec:curl -fsk URL")
         case _:

@@ -27,7 +27,7 @@ class SessionStarted(Event, frozen=True, kw_only=True):
     name: str
     """What the screen calls the session, e.g. `checkout`."""
     jar: str
-    """`namespaces`, `docker` or `lab`."""
+    """`namespaces`, `docker`, `lab`, `attached via host` or `attached via sidecar`."""
     command: list[str]
     """The service's command line."""
     checks: list[str] = []
@@ -56,6 +56,82 @@ class SealProven(Event, frozen=True, kw_only=True):
 
     ok: bool
     detail: str
+
+
+class ServiceAwaited(Event, frozen=True, kw_only=True):
+    """The wanted state is in force; a service that is a container of its own may be started now."""
+
+
+class NeighbourChanged(Event, frozen=True, kw_only=True):
+    """A container on the jar's networks was seen for the first time, or differs from what was last said of it."""
+
+    name: str
+    """What the service most likely calls it."""
+    names: list[str] = []
+    """Every name it answers to."""
+    addresses: list[str] = []
+    """On the jar's networks; of one that is down, the last known."""
+    is_up: bool = True
+
+
+class HoleFound(Event, frozen=True, kw_only=True):
+    """Something of the host's that is mounted into the service: a way around the seal."""
+
+    path: str
+    """As the service sees it."""
+    source: str
+    """As the host has it."""
+    kind: str
+    """`engine`: the engine's own socket; `socket`: another one, or a folder with some; `files`: files or a folder."""
+    is_writable: bool = False
+    remedy: str = ""
+    """How to close it."""
+
+
+class TargetEntered(Event, frozen=True, kw_only=True):
+    """The agent is in the namespaces of a service that ran before it, and the seal is proven there."""
+
+    target: str
+    """The container's name, or `process PID`."""
+    via: str
+    """`host`: entered directly; `sidecar`: by a container that joined the target's namespaces."""
+    container: str = ""
+    """Its id; empty where the target is a process."""
+    image: str = ""
+    owner: str = ""
+    """The container whose network namespace it is, where that is another one."""
+    shared_with: list[str] = []
+    """What else lives in that network namespace, and so behind the same seal."""
+    because: str = ""
+    """Why again: `restarted`, `created anew`, `the engine came back`; empty the first time."""
+    unsealed_s: float | None = None
+    """How long it ran without the seal before, since its start; None the first time."""
+
+
+class TargetLost(Event, frozen=True, kw_only=True):
+    """The target does not run any more. The wanted state is kept for its return, unless that is not to be expected."""
+
+    how: str
+    """`exited`, `killed`, `out of memory` or `removed`."""
+    code: int | None = None
+    """Exit code, where it is known; negative is a signal's number."""
+    is_for_good: bool = False
+    """Nothing of its name came in its place."""
+
+
+class TargetRenamed(Event, frozen=True, kw_only=True):
+    before: str
+    name: str
+
+
+class EngineLost(Event, frozen=True, kw_only=True):
+    """The engine does not answer: until it does, its containers are neither followed nor known by name."""
+
+    detail: str
+
+
+class EngineReturned(Event, frozen=True, kw_only=True):
+    """The engine answers again."""
 
 
 class ServiceStarted(Event, frozen=True, kw_only=True):
@@ -249,6 +325,14 @@ AnyEvent = (
     SessionStarted
     | AgentStarted
     | SealProven
+    | ServiceAwaited
+    | NeighbourChanged
+    | HoleFound
+    | TargetEntered
+    | TargetLost
+    | TargetRenamed
+    | EngineLost
+    | EngineReturned
     | ServiceStarted
     | ServiceExited
     | ProcessSeen

@@ -48,9 +48,32 @@ class Limits(Part, frozen=True, kw_only=True):
     cpus: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
+class Container(Part, frozen=True, kw_only=True):
+    """The service as a container, in the words of `docker run`."""
+
+    image: Annotated[str, msgspec.Meta(min_length=1)]
+    digest: str = ""
+    """Of the image that the evidence is about."""
+    entrypoint: str | None = None
+    """Instead of the image's."""
+    networks: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    """What others on the networks may call it."""
+    dns: tuple[str, ...] = ()
+    """Name servers instead of the engine's own choice."""
+    mounts: tuple[str, ...] = ()
+    """`SOURCE:PATH[:ro]`. A mount of the host's own files is a hole in the seal; these are the ones that may be."""
+    user: str = ""
+    directory: str = ""
+    own_pid: bool = False
+    """It is PID 1 of a namespace of its own."""
+
+
 class Service(Part, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
-    """The command line; may be absent only where a lab brings its own service."""
+    """The command line; may be absent only where a lab brings its own service, or an image does."""
+    container: Container | None = None
+    """Where it runs as one."""
     environment: tuple[str, ...] = ()
     """Names of the environment variables it is given. Never their values."""
     limits: Limits = Limits()
@@ -214,7 +237,7 @@ def claim_of(profile: Profile) -> str:
 
 def flaws(profile: Profile) -> Iterator[Flaw]:
     """Everything wrong with a well-typed profile, in the file's order: ids, checks, names, numbers."""
-    if profile.lab is None and not profile.service.command:
+    if profile.lab is None and not profile.service.command and profile.service.container is None:
         yield Flaw(
             ("service",), "the service has no command", "Write it as a list: command: [./server, --port, '8080']"
         )

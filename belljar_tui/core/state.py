@@ -88,6 +88,35 @@ class HealthSpan(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Neighbour(msgspec.Struct, frozen=True):
+    """A container on the jar's networks."""
+
+    name: str
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    is_up: bool = True
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What the session is attached to."""
+
+    name: str
+    via: str = ""
+    owner: str = ""
+    """Of the network namespace, where it is another container."""
+    shared_with: tuple[str, ...] = ()
+    entries: int = 0
+    """How often the agent came in: once, and once more for each return of the target."""
+    because: str = ""
+    """Why it came in again, the last time."""
+    unsealed_s: float | None = None
+    """How long the target had run without the seal, that time."""
+    entered_at: float = 0.0
+    lost: str = ""
+    """How the target ended; empty while it runs."""
+    is_for_good: bool = False
+
+
 class State(msgspec.Struct, frozen=True):
     """One moment of a session. Immutable; `apply` makes the next one."""
 
@@ -131,10 +160,22 @@ class State(msgspec.Struct, frozen=True):
     restored_at: float | None = None
     recovered_after_s: float | None = None
     """Seconds from the last restore to healthy; None while unhealthy or before any."""
+    neighbours: dict[str, Neighbour] = {}
+    """Containers on the jar's networks, by name."""
+    holes: tuple[ev.HoleFound, ...] = ()
+    """What of the host's is mounted into the service: ways around the seal."""
+    target: Target | None = None
+    """Where the session is attached to a service that ran before."""
+    is_engine_lost: bool = False
     search: SearchView | None = None
     """The last search for the minimal working set."""
     ended: str = ""
     """Why the session ended; empty while it runs."""
+
+    def is_down(self, view: DependencyView) -> bool:
+        """Whether the dependency's container is known and does not run: whatever the seal, nobody would answer."""
+        host = view.id.partition("://")[2].rpartition(":")[0].strip("[]")
+        return any(not each.is_up and host in (*each.names, *each.addresses) for each in self.neighbours.values())
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -217,6 +258,51 @@ def _agent_started(state: State, event: ev.AgentStarted) -> State:
 
 def _seal_proven(state: State, event: ev.SealProven) -> State:
     return _with(state, proof=event)
+
+
+def _neighbour_changed(state: State, event: ev.NeighbourChanged) -> State:
+    neighbour = Neighbour(event.name, tuple(event.names), tuple(event.addresses), event.is_up)
+    return _with(state, neighbours={**state.neighbours, event.name: neighbour})
+
+
+def _hole_found(state: State, event: ev.HoleFound) -> State:
+    return _with(state, holes=(*state.holes, event))
+
+
+def _target_entered(state: State, event: ev.TargetEntered) -> State:
+    entries = state.target.entries if state.target else 0
+    target = Target(
+        event.target,
+        event.via,
+        event.owner,
+        tuple(event.shared_with),
+        entries + 1,
+        event.because,
+        event.unsealed_s,
+        event.at,
+    )
+    return _with(state, target=target)
+
+
+def _target_lost(state: State, event: ev.TargetLost) -> State:
+    target = state.target or Target(state.name)
+    return _with(state, target=msgspec.structs.replace(target, lost=event.how, is_for_good=event.is_for_good))
+
+
+def _target_renamed(state: State, event: ev.TargetRenamed) -> State:
+    return _with(state, target=msgspec.structs.replace(state.target or Target(event.name), name=event.name))
+
+
+def _engine_lost(state: State, _event: ev.EngineLost) -> State:
+    return _with(state, is_engine_lost=True)
+
+
+def _engine_returned(state: State, _event: ev.EngineReturned) -> State:
+    return _with(state, is_engine_lost=False)
+
+
+def _unchanged(state: State, _event: ev.Event) -> State:
+    return state
 
 
 def _service_started(state: State, event: ev.ServiceStarted) -> State:
@@ -427,6 +513,14 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.SessionStarted: _session_started,
     ev.AgentStarted: _agent_started,
     ev.SealProven: _seal_proven,
+    ev.ServiceAwaited: _unchanged,
+    ev.NeighbourChanged: _neighbour_changed,
+    ev.HoleFound: _hole_found,
+    ev.TargetEntered: _target_entered,
+    ev.TargetLost: _target_lost,
+    ev.TargetRenamed: _target_renamed,
+    ev.EngineLost: _engine_lost,
+    ev.EngineReturned: _engine_returned,
     ev.ServiceStarted: _service_started,
     ev.ServiceExited: _service_exited,
     ev.ProcessSeen: _process_seen,

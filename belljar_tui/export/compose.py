@@ -15,7 +15,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from belljar_tui.core.check import EXEC, TCP, parse_check
+from belljar_tui.core.check import EXEC, IMAGE_CHECK, TCP, parse_check
 from belljar_tui.core.model import Dependency, Protocol
 from belljar_tui.core.profile import Profile
 from belljar_tui.export.comment import heading
@@ -66,7 +66,8 @@ def _hosts(contract: Contract) -> Hosts:
 
 def _service(contract: Contract, name: str, stand_ins: list[str]) -> Entry:
     profile = contract.profile
-    entry: Entry = {"image": _image(name, f"the image of {profile.name}")}
+    container = profile.service.container
+    entry: Entry = {"image": _literal(container.image) if container else _image(name, f"the image of {profile.name}")}
     if profile.service.command:
         entry["command"] = [_literal(word) for word in profile.service.command]
     if profile.service.environment:
@@ -115,7 +116,7 @@ def _mount(path: str) -> Entry:
 
 def _check(profile: Profile) -> Entry | None:
     """The profile's checks as one, run in the service's container."""
-    commands = [_command(text) for text in profile.healthy.checks]
+    commands = [_command(text) for text in profile.healthy.checks if text != IMAGE_CHECK]  # Compose runs that anyway
     if not commands:
         return None
     return {

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from belljar_tui.core.check import EXEC, parse_check
+from belljar_tui.core.check import HTTP, TCP, parse_check
 from belljar_tui.core.model import Dependency, Mode, Protocol
 from belljar_tui.errors import BadCheck
 from belljar_tui.export.contract import Contract, Exported, is_local
@@ -69,7 +69,7 @@ def _listened(contract: Contract) -> Iterator[int]:
             check = parse_check(text)
         except BadCheck:
             continue
-        if check.kind != EXEC:
+        if check.kind in (HTTP, TCP):
             yield check.port
 
 
@@ -78,10 +78,14 @@ def _notes(contract: Contract) -> Iterator[str]:
     yield "The service must be pointed at the proxies' listen addresses; what it calls past them is not sealed."
     for member in contract.members:
         if member.protocol is not Protocol.TCP:
-            what = str(member).removesuffix(":")
-            yield f"{what}: Toxiproxy speaks TCP only, so it is not in the file and stays as reachable as it was."
+            yield f"{_said(member)}: Toxiproxy speaks TCP only, so it is not in the file and stays as reachable as it was."
     for outside in contract.sealed_dependencies():
         if outside.protocol is not Protocol.TCP:
-            yield f"{str(outside).removesuffix(':')}: Toxiproxy speaks TCP only, so it is not sealed here."
+            yield f"{_said(outside)}: Toxiproxy speaks TCP only, so it is not sealed here."
     if contract.profile.sealed is Mode.BLACKHOLE:
         yield "The profile has everything else silent; a disabled proxy refuses."
+
+
+def _said(dependency: Dependency) -> str:
+    """Its id; the name service's without its last colon, where one follows."""
+    return dependency.protocol.value if dependency.protocol is Protocol.DNS else str(dependency)

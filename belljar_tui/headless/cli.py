@@ -13,8 +13,10 @@ from belljar_tui.errors import BellJarError
 from belljar_tui.export import FORMATS
 from belljar_tui.export.order import ORDER_FORMATS
 from belljar_tui.headless import diagnostics
+from belljar_tui.headless.container_options import ContainerAsked, container_options
 from belljar_tui.headless.options import (
     MODES_HELP,
+    complete_targets,
     explorer_search_options,
     health_options,
     search_options,
@@ -62,9 +64,10 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[
 )
 @health_options
 @service_options
+@container_options
 @session_options
 @explorer_search_options
-@click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
+@click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 def run(
     command: tuple[str, ...],
     checks: tuple[str, ...],
@@ -79,6 +82,7 @@ def run(
     journal: str | None,
     modes: tuple[Mode, ...],
     jobs: int,
+    **container: Any,
 ) -> None:
     """Run COMMAND in a sealed jar and explore it.
 
@@ -89,6 +93,7 @@ def run(
       belljar run --health http://localhost:8080/ready -- ./server --port 8080
       belljar run --forward 5432 --forward 6379 --health tcp://localhost:8000 -- python app.py
       belljar run --seal vacuum --headless -- ./server      everything cut from its first packet
+      belljar run --image shop/checkout:1.4 --network backend -e DB_URL -p 8080:8080
     """
     from belljar_tui.headless import run as running
     from belljar_tui.wire.messages import Checks
@@ -104,13 +109,59 @@ def run(
         headless=headless,
         journal=journal,
         search=(modes, jobs),
+        container=ContainerAsked(**container),
     )
+    sys.exit(code)
+
+
+@cli.command()
+@health_options
+@click.option(
+    "--via",
+    type=click.Choice(["auto", "host", "sidecar"]),
+    default="auto",
+    show_default=True,
+    help="How to enter: host (as root on the engine's own machine; needs no image) or sidecar (a container of "
+    "the agent's image beside the target).",
+)
+@click.option("--name", help="What to call the session (default: the target's name).")
+@session_options
+@click.argument("target", required=False, shell_complete=complete_targets)
+def attach(
+    target: str | None,
+    checks: tuple[str, ...],
+    health_for: int,
+    health_every: float,
+    health_timeout: float,
+    via: str,
+    name: str | None,
+    headless: bool,
+    seal: str,
+    journal: str | None,
+) -> None:
+    """Seal a TARGET that runs already, without restarting it.
+
+    TARGET is a container (name or id), a Compose service (service or project/service), or the PID of a process in a
+    network namespace of its own. Without one, choose from a list. Its own HEALTHCHECK is the check when none is given.
+    When BellJar ends, however it ends, the target is as it was before.
+
+    \b
+      belljar attach checkout
+      belljar attach shop/checkout --health http://localhost:8080/ready
+      belljar attach 4711 --headless
+    """
+    from belljar_tui.headless import attach as attaching
+    from belljar_tui.wire.messages import Checks
+
+    health = Checks(checks, every_s=health_every, timeout_s=health_timeout, healthy_for=health_for)
+    code = attaching.attach(target, via=via, name=name, health=health, seal=seal, headless=headless, journal=journal)
     sys.exit(code)
 
 
 @cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
 @health_options
 @service_options
+@container_options
 @search_options
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 def minimize(**options: Any) -> None:
@@ -121,6 +172,7 @@ def minimize(**options: Any) -> None:
 
     \b
       belljar minimize -o shop.belljar.yaml --health http://localhost:8080/ready -- ./server
+      belljar minimize --image shop/checkout:1.4 --network backend -o checkout.belljar.yaml
       belljar minimize --lab checkout --jobs 4
       belljar minimize --lab checkout --modes refuse,blackhole   what breaks it if it hangs?
       belljar minimize --trial-command ./try.sh --dependencies deps.txt
@@ -200,6 +252,35 @@ def diff(before: str, after: str, as_json: bool) -> None:
     from belljar_tui.headless import diff as comparing
 
     sys.exit(comparing.diff(before, after, as_json=as_json))
+
+
+@cli.command("agent-image")
+@click.option("--base", metavar="IMAGE", help="An image with this Python (default: the slim one of the same version).")
+def agent_image(base: str | None) -> None:
+    """Build the image that agents of containers run from.
+
+    `belljar run --image` builds it by itself when it is missing; here its base can be chosen. The base must be there
+    already, and have the Python that BellJar runs on; the rest comes from this installation, so no network is needed.
+
+    \b
+      belljar agent-image
+      belljar agent-image --base registry.lab/python:3.12
+    """
+    from belljar_tui.headless import engine as with_engine
+
+    sys.exit(with_engine.build_agent_image(base))
+
+
+@cli.command()
+def clean() -> None:
+    """Remove containers that a killed session left in the Docker engine.
+
+    There should be none: containers of a session end with it, and the engine removes them. Those of a session that
+    still runs are left alone.
+    """
+    from belljar_tui.headless import engine as with_engine
+
+    sys.exit(with_engine.clean())
 
 
 @cli.command()

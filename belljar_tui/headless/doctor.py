@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from belljar_tui import __version__
+from belljar_tui.errors import BellJarError
 from belljar_tui.headless import printer
 from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.jars.namespaces import no_user_namespaces
@@ -58,7 +59,7 @@ def _findings() -> Iterator[Finding]:
     yield spaces
     yield from _kernel(spaces.ok)
     yield from _way_out()
-    yield _docker()
+    yield from _docker()
 
 
 def _tools() -> Iterator[Finding]:
@@ -151,17 +152,20 @@ def _way_out() -> Iterator[Finding]:
     )
 
 
-def _docker() -> Finding:
-    remedy = "Only Docker jars need an engine, and this version has none of them yet."
-    try:
-        import docker
+def _docker() -> Iterator[Finding]:
+    from belljar_tui.headless import engine as with_engine
 
-        client = docker.from_env(timeout=3)
-        version = client.version()["Version"]
-        client.close()
-    except Exception as error:  # noqa: BLE001  # the SDK raises its transport's errors as they come
-        return Finding("docker", False, str(error).splitlines()[0][:100], remedy, is_required=False)
-    return Finding("docker", True, f"engine {version}", is_required=False)
+    try:
+        version, left = with_engine.what_is_left()
+    except BellJarError as error:
+        remedy = f"Only containers need an engine. {error.remedy}"
+        yield Finding("docker", False, f"{error.what} {error.why}".strip(), remedy, is_required=False)
+        return
+    yield Finding("docker", True, f"engine {version}", is_required=False)
+    if left:
+        names = ", ".join(each.name for each in left)
+        detail = f"a killed session left {names}"
+        yield Finding("left behind", False, detail, "Remove them: belljar clean", is_required=False)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

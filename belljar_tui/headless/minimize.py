@@ -22,9 +22,10 @@ from belljar_tui.core.state import State, apply, fold
 from belljar_tui.core.trial import Outcome, Recovery
 from belljar_tui.errors import BellJarError, UsageError
 from belljar_tui.headless import diagnostics, printer, search_report
+from belljar_tui.headless.asking import asked_for
+from belljar_tui.headless.container_options import ContainerAsked
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.headless.opening import Asked, asked_for_lab, saver_of
-from belljar_tui.headless.options import environment_of, require_command
+from belljar_tui.headless.opening import Asked, asked_for_lab, jar_of, saver_of
 from belljar_tui.headless.progress import SearchProgress
 from belljar_tui.headless.searching import oracle_of, soak_s_of
 from belljar_tui.journal.reader import read_journal
@@ -45,6 +46,7 @@ class MinimizeAsked(msgspec.Struct, frozen=True, kw_only=True):
     """The command line of `belljar minimize`."""
 
     command: tuple[str, ...]
+    container: ContainerAsked
     checks: tuple[str, ...]
     health_for: int
     health_every: float
@@ -98,17 +100,18 @@ class Recorder:
 
 def minimize(**options: Any) -> int:
     """Returns the exit code. Raises BellJarError before the first trial, or when no trial can work."""
-    line = msgspec.convert(options, MinimizeAsked, strict=False)
+    container = ContainerAsked(**{name: options.pop(name) for name in ContainerAsked.__struct_fields__})
+    line = msgspec.convert({**options, "container": container}, MinimizeAsked, strict=False)
     _check(line)
     return _outside(line) if line.trial_command else _in_jars(line)
 
 
 def _check(line: MinimizeAsked) -> None:
     """Raises UsageError where the command line contradicts itself."""
-    worlds = [bool(line.command), line.lab is not None, line.trial_command is not None]
+    worlds = [bool(line.command or line.container.image), line.lab is not None, line.trial_command is not None]
     if sum(worlds) != 1:
         raise UsageError(
-            "What is to be searched in? Give one of: -- COMMAND, --lab, --trial-command.",
+            "What is to be searched in? Give one of: -- COMMAND, --image, --lab, --trial-command.",
             remedy="For example: belljar minimize --health http://localhost:8080/ready -- ./server",
         )
     if line.trial_command and line.dependencies is None:
@@ -119,7 +122,7 @@ def _check(line: MinimizeAsked) -> None:
             "A profile names a service to prove it with; this has none.",
             "Use --json for a file that a machine can read.",
         )
-    if line.command and not line.checks:
+    if line.command and not line.checks and line.container.image is None:
         raise UsageError(
             "There is no health check, so no trial could be judged.",
             remedy="Add one: --health http://localhost:8080/ready, tcp://localhost:5432 or exec:COMMAND",
@@ -142,7 +145,7 @@ def _in_jars(line: MinimizeAsked) -> int:
         jobs=line.jobs,
     )
     folder = locations.new_session(asked.name, datetime.now().astimezone())
-    recorder = _recorder(line, asked.name, asked.command, folder, "lab" if asked.lab else "namespaces", asked.health)
+    recorder = _recorder(line, asked.name, asked.command, folder, jar_of(asked), asked.health)
     recalled = _recalled(line, recorder.state, opening)
     code = _run(line, recorder, opening, oracle_of(asked, opening, folder, recalled), recalled)
     if code is Exit.HOLDS and line.output:
@@ -234,14 +237,13 @@ def _asked(line: MinimizeAsked) -> Asked:
     health = Checks(line.checks, every_s=line.health_every, timeout_s=line.health_timeout, healthy_for=line.health_for)
     if line.lab is not None:
         return asked_for_lab(line.lab, Wanted(), health)
-    require_command(line.command)
-    return Asked(
-        name=line.name or Path(line.command[0]).name,
-        command=line.command,
+    return asked_for(
+        line.command,
+        line.container,
+        name=line.name,
         health=health,
-        environment=environment_of(line.settings),
-        added=tuple(setting.partition("=")[0] for setting in line.settings),
         forward=line.forward,
+        settings=line.settings,
     )
 
 

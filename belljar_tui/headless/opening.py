@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,8 +19,11 @@ from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
 from belljar_tui.errors import UsageError
+from belljar_tui.headless import diagnostics
+from belljar_tui.headless.containers import command_of_profile, plan_of_profile, with_container
 from belljar_tui.headless.options import require_command
-from belljar_tui.jars.namespaces import NamespaceJar
+from belljar_tui.jars.namespaces import GRACE_S, NamespaceJar
+from belljar_tui.jars.plan import Plan
 from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
@@ -36,8 +40,20 @@ class Opened(msgspec.Struct):
     session: Session
     journal: Path
     log: Path
-    """The service's own output."""
+    """The service's own output; there is none where that goes where it went before."""
     writer: JournalWriter
+
+
+class Attached(msgspec.Struct, frozen=True):
+    """What runs already and is to be sealed, and how it is entered."""
+
+    target: Target
+    via: str
+    """`host` or `sidecar`."""
+    waiting: WaitingAgent | None = None
+    """Started ahead, for `host`."""
+    clone: Clone | None = None
+    """How another one like it is started; None for a process."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -54,7 +70,20 @@ class Asked(msgspec.Struct, frozen=True):
     lab: str | None = None
     journal: str | None = None
     deadline_s: float = 60.0
+    plan: Plan | None = None
+    """The service's container, where it is one."""
+    digest: str = ""
+    """Of the container's image."""
+    attached: Attached | None = None
+    """Where it runs already."""
 
+
+if TYPE_CHECKING:
+    from belljar_tui.jars.attach import AttachJar
+    from belljar_tui.jars.clone import Clone
+    from belljar_tui.jars.docker import DockerJar
+    from belljar_tui.jars.target import Target
+    from belljar_tui.jars.ways import WaitingAgent
 
 Searches = Callable[[Asked, Path], NewSearch]
 """From what was asked for and the session's folder."""
@@ -86,9 +115,11 @@ def asked_for_profile(profile: Profile) -> Asked:
     if profile.lab is not None:
         asked = asked_for_lab(profile.lab, wanted_of(profile), health)
         return msgspec.structs.replace(asked, deadline_s=profile.recovery.deadline_s)
+    plan = plan_of_profile(profile)
     return Asked(
         name=profile.name,
-        command=profile.service.command,
+        command=command_of_profile(profile, plan) if plan else profile.service.command,
+        plan=plan,
         health=health,
         wanted=wanted_of(profile),
         environment=dict(os.environ),
@@ -103,7 +134,8 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     Args:
         searches: makes what the session searches with, where it can.
     """
-    require_command(asked.command)
+    if asked.plan is None and asked.attached is None:
+        require_command(asked.command)
     started = datetime.now().astimezone()
     folder = locations.new_session(asked.name, started)
     journal = Path(asked.journal) if asked.journal else locations.journal_of(folder)
@@ -113,15 +145,16 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
     opening = SessionStarted(
         at=0.0,
         name=asked.name,
-        jar="lab" if asked.lab else "namespaces",
+        jar=jar_of(asked),
         command=list(asked.command),
         checks=list(asked.health.checks),
         started=started.isoformat(timespec="seconds"),
         version=__version__,
     )
-    log.touch(mode=0o600)
+    if asked.attached is None:
+        log.touch(mode=0o600)
     session = Session(
-        NamespaceJar(_prepare(asked, str(log)), lab=asked.lab, clock_zero=zero),
+        _attach_jar(asked, asked.attached, zero) if asked.attached else _jar(asked, str(log), zero),
         opening,
         write=writer.write,
         save=saver_of(asked),
@@ -130,6 +163,15 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
         new_search=searches(asked, folder) if searches is not None else None,
     )
     return Opened(session, journal, log, writer)
+
+
+def jar_of(asked: Asked) -> str:
+    """What kind of jar it is, as events say it."""
+    if asked.attached is not None:
+        return f"attached via {asked.attached.via}"
+    if asked.plan is not None:
+        return "docker"
+    return "lab" if asked.lab else "namespaces"
 
 
 def jar_oracle(
@@ -156,16 +198,42 @@ def steady_oracle(
 
 def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
     """Makes jars whose service waits for its trial. Raises UsageError where no trial could be judged."""
-    require_command(asked.command)
+    if asked.plan is None:
+        require_command(asked.command)
     if not asked.health.checks:
         raise UsageError("A search needs to know when the service is healthy.", remedy="Give a check: --health URL")
-    prepare = msgspec.structs.replace(_prepare(asked, ""), wanted=Wanted(), is_waiting=True)
+    sealed = msgspec.structs.replace(asked, wanted=Wanted())
 
     def make() -> TrialJar:
         zero = time.monotonic()
-        return TrialJar(NamespaceJar(prepare, lab=asked.lab, clock_zero=zero, grace_s=0), zero)
+        return TrialJar(_jar(sealed, "", zero, is_waiting=True), zero)
 
     return make
+
+
+def _attach_jar(asked: Asked, attached: Attached, zero: float) -> AttachJar:
+    from belljar_tui.jars.attach import AttachJar  # only then is the engine's SDK needed
+
+    prepare = Prepare(service=asked.command, wanted=asked.wanted, health=asked.health)
+    return AttachJar(
+        attached.target,
+        prepare,
+        via=attached.via,
+        clock_zero=zero,
+        waiting=attached.waiting,
+        say=diagnostics.note,
+    )
+
+
+def _jar(asked: Asked, log_path: str, zero: float, *, is_waiting: bool = False) -> NamespaceJar | DockerJar:
+    """What was asked for, not yet started. A trial's jar waits, and ends its service without grace."""
+    prepare = msgspec.structs.replace(_prepare(asked, log_path), is_waiting=is_waiting)
+    grace_s = 0.0 if is_waiting else GRACE_S
+    if asked.plan is None:
+        return NamespaceJar(prepare, lab=asked.lab, clock_zero=zero, grace_s=grace_s)
+    from belljar_tui.jars.docker import DockerJar  # only then is the engine's SDK needed
+
+    return DockerJar(asked.plan, prepare, log_path=log_path, clock_zero=zero, grace_s=grace_s, say=diagnostics.note)
 
 
 def _prepare(asked: Asked, log_path: str) -> Prepare:
@@ -188,6 +256,10 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
     timing = asked.health
 
     def save(state: State, path: Path) -> None:
+        plan, digest = asked.plan, asked.digest
+        if asked.attached is not None:
+            clone = _clone_to_save(asked.attached)
+            plan, digest = clone.plan, clone.digest
         profile = profile_of(
             state,
             deadline_s=asked.deadline_s,
@@ -198,6 +270,18 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
             environment=asked.added,
             healthy=Healthy(every_s=timing.every_s, timeout_s=timing.timeout_s, healthy_for=timing.healthy_for),
         )
+        if plan is not None:
+            profile = with_container(profile, plan, digest)
         write_profile(path, profile)
 
     return save
+
+
+def _clone_to_save(attached: Attached) -> Clone:
+    """Raises UsageError where a profile would be a promise that nobody can prove again."""
+    if attached.clone is None:
+        raise UsageError(
+            f"{attached.target.name} cannot be started again, so no profile of it could be proven.",
+            remedy="Run it in a jar and save there: belljar run -- COMMAND",
+        )
+    return attached.clone

@@ -32,6 +32,13 @@ class HealthCheck(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+def complete_targets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of what could be attached to, for the shell; none, and no words, where no engine answers at once."""
+    from belljar_tui.jars.target import names_of_running
+
+    return [name for name in names_of_running() if name.startswith(incomplete)]
+
+
 class Seconds(click.FloatRange):
     """A number of seconds: nan and inf are numbers to Python, not to a person."""
 
@@ -196,11 +203,12 @@ def service_options(command: Command) -> Command:
         ),
         click.option(
             "--env",
+            "-e",
             "settings",
             multiple=True,
             metavar="NAME[=VALUE]",
-            help="Set a variable for the service, which otherwise has your environment. Profiles name it, never its "
-            "value.",
+            help="Set a variable for the service, which otherwise has your environment (a container: its image's). "
+            "Profiles name it, never its value.",
         ),
         click.option("--name", help="What to call it (default: the program's name)."),
     ):

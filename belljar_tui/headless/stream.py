@@ -23,8 +23,14 @@ _SETTLED_S = 1.2
 
 async def stream(session: Session) -> Exit:
     """Run a session to its end: `quit`, a signal, or the agent's end. Raises BellJarError."""
-    session.on_event = lambda event: printer.line(events.encode(event))
-    ending = asyncio.Event()
+    ending, gone = asyncio.Event(), asyncio.Event()
+
+    def tell(event: events.AnyEvent) -> None:
+        printer.line(events.encode(event))
+        if isinstance(event, events.TargetLost) and event.is_for_good:
+            gone.set()
+
+    session.on_event = tell
     interrupted = False
 
     def interrupt() -> None:
@@ -41,14 +47,17 @@ async def stream(session: Session) -> Exit:
         listening = asyncio.create_task(_listen(session))
         waiting = asyncio.create_task(ending.wait())
         obeying = asyncio.create_task(_obey_to_the_end(session))
-        await asyncio.wait([listening, waiting, obeying], return_when=asyncio.FIRST_COMPLETED)
+        leaving = asyncio.create_task(gone.wait())
+        await asyncio.wait([listening, waiting, obeying, leaving], return_when=asyncio.FIRST_COMPLETED)
         if interrupted:
             reason = "interrupted"
+        elif gone.is_set() and session.state.target is not None:
+            reason = f"{session.state.target.name} is gone: {session.state.target.lost}"
         elif obeying.done():
             reason = obeying.result()
         if not listening.done():
             await session.finish(reason)
-        for task in (obeying, waiting):
+        for task in (obeying, waiting, leaving):
             task.cancel()
         await listening
     except BrokenPipeError:
@@ -74,6 +83,8 @@ async def _obey_to_the_end(session: Session) -> str:
     while True:
         had_ended = session.state.exit_code is not None
         await asyncio.sleep(_SETTLED_S)
+        if session.state.target is not None:
+            continue  # it may come back, and is said to be gone when it does not
         if had_ended and all(process.is_gone for process in session.state.processes.values()):
             return "the service ended"
 

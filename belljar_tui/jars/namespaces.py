@@ -27,7 +27,7 @@ from belljar_tui.jars import resolver_file, uplink
 from belljar_tui.wire import messages as msg
 
 _LINE_BYTES = 16 << 20
-_GRACE_S = 2.0
+GRACE_S = 2.0
 _NAMESPACE_DEADLINE_S = 5.0
 _KILLED_S = 2.0
 """A kernel that needs longer to end what was killed is very busy, or `unshare` was stopped by somebody."""
@@ -45,7 +45,7 @@ class NamespaceJar:
     """
 
     def __init__(
-        self, prepare: msg.Prepare, *, lab: str | None = None, clock_zero: float, grace_s: float = _GRACE_S
+        self, prepare: msg.Prepare, *, lab: str | None = None, clock_zero: float, grace_s: float = GRACE_S
     ) -> None:
         self._prepare = msgspec.structs.replace(prepare, clock_zero=clock_zero)
         self._lab = lab

@@ -28,6 +28,7 @@ from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import KEYS, PLAIN_MOVES, name_of
 from belljar_tui.tui.leaving import leave_for_sure, on_signal
 from belljar_tui.tui.messages import CutToggled, DependencySelected
+from belljar_tui.tui.notices import notice_of
 from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
 from belljar_tui.tui.search_keys import SEARCH_KEYS
 from belljar_tui.tui.search_screen import SearchScreen
@@ -119,14 +120,11 @@ class ExplorerApp(App[None]):
     def _take(self, event: ev.AnyEvent) -> None:
         """After the fold of each event."""
         self._is_stale = True
-        if isinstance(event, ev.CommandRejected):
-            self.notify(event.reason, title="Not done", severity="warning")
-        elif isinstance(event, ev.ProfileSaved):
-            self.notify(f"{event.path}\nProve it again: belljar verify {event.path}", title="Saved")
+        notice = notice_of(event)
+        if notice is not None:
+            self.notify(notice.text, title=notice.title, severity=notice.severity)
         elif isinstance(event, ev.SearchStarted):
             self._show_search()
-        elif isinstance(event, ev.EventsLost) and event.source == "journal":
-            self.notify("Its disk takes no more events. The session goes on.", title="The journal", severity="error")
         elif isinstance(event, _URGENT):
             self._frame()
 

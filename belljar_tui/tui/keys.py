@@ -28,7 +28,13 @@ KEYS = (
     Binding("home", "move(-100000)", "First", id="first", show=False, tooltip="The first row"),
     Binding("end", "move(100000)", "Last", id="last", show=False, tooltip="The last row"),
     Binding("question_mark", "show_help", "Help", id="help", tooltip="Every key and every glyph"),
-    Binding("q", "quit", "Quit", id="quit", tooltip="End the service and leave nothing behind"),
+    Binding(
+        "q",
+        "quit",
+        "Quit",
+        id="quit",
+        tooltip="End the service, or let it go, and leave nothing behind",
+    ),
     Binding("ctrl+c", "quit", "Quit", id="quit_now", show=False, priority=True, tooltip="The same, from anywhere"),
 )
 PLAIN_MOVES = ("up", "down", "page_up", "page_down", "first", "last", "quit_now")

@@ -9,10 +9,13 @@ from rich.text import Text
 from textual.widgets import Static
 
 from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Seal
-from belljar_tui.core.state import DependencyView, HealthSpan, State
+from belljar_tui.core.state import DependencyView, HealthSpan, State, Target
 from belljar_tui.tui import search_words, words
+from belljar_tui.tui.notices import HOW
 
 _WIDE = 100
+_GAP_SHOWN_S = 60.0
+"""How long the gap between a target's start and its seal stays on the screen; the journal keeps it."""
 
 
 class StatusLine(Static):
@@ -51,10 +54,32 @@ def _warnings(state: State) -> list[str]:
         found.append(f"the seal is not proven: {state.proof.detail}")
     if state.audit_failures:
         found.append(state.audit_failures[-1])
+    if state.holes:
+        which = "; ".join(words.hole(each) for each in state.holes[:3])
+        more = f"; and {len(state.holes) - 3} more" if len(state.holes) > 3 else ""
+        found.append(f"holes in the seal: {which}{more} (close one with {state.holes[0].remedy})")
     if state.queue == "none":
         found.append("no queue in this kernel: blocked calls are counted, not named")
-    if state.exit_code is not None and not state.ended:
+    if state.target is not None:
+        found += _target_warnings(state, state.target)
+    elif state.exit_code is not None and not state.ended:
         found.append(f"the service ended with code {state.exit_code}")
+    return found
+
+
+def _target_warnings(state: State, target: Target) -> list[str]:
+    """What is not as it should be with what we are attached to."""
+    found = []
+    if state.is_engine_lost:
+        found.append("the engine does not answer: the target is not followed, its neighbours are not known")
+    if target.lost:
+        code = f", code {state.exit_code}" if state.exit_code is not None else ""
+        end = "nothing came in its place" if target.is_for_good else "its cuts are kept for its return"
+        found.append(f"{target.name} {HOW.get(target.lost, target.lost)}{code}: {end}")
+    elif target.unsealed_s is not None and state.at - target.entered_at < _GAP_SHOWN_S:
+        found.append(f"{target.name} was {target.because}: it ran {target.unsealed_s:.2f} s without the seal")
+    if target.shared_with:
+        found.append(f"cuts are theirs too, in the same network namespace: {', '.join(target.shared_with)}")
     return found
 
 
@@ -102,6 +127,8 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
 
 def _state(state: State, view: DependencyView, now: float) -> Text:
     mark, style = words.glyph(state, view)
+    if view.mode is None and state.is_down(view):
+        return Text(f"{mark} down: its container does not run", style=style)
     if view.mode is None:
         return Text(f"{mark} {'idle' if words.is_idle(state, view) else 'open'}", style=style)
     by = " by the seal" if view.cut_by == "seal" else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from belljar_tui.core.events import HoleFound
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.state import DependencyView, State
 
 IDLE_AFTER_S = 5.0
 
 STYLE_OPEN, STYLE_CUT, STYLE_BLOCKED, STYLE_IDLE = "green", "yellow", "bold red", "dim"
+STYLE_DOWN = "magenta"
 HEALTH_GLYPHS = {Health.HEALTHY: "●", Health.UNHEALTHY: "✗", Health.UNKNOWN: "?"}
 HEALTH_STYLES = {Health.HEALTHY: "bold green", Health.UNHEALTHY: "bold red", Health.UNKNOWN: "yellow"}
 
@@ -74,13 +76,25 @@ def glyph(state: State, view: DependencyView) -> tuple[str, str]:
     if view.is_cut:
         was_hit = view.blocked_at is not None and view.cut_at is not None and view.blocked_at >= view.cut_at
         return "✂", STYLE_BLOCKED if was_hit else STYLE_CUT
+    if state.is_down(view):
+        return "↓", STYLE_DOWN
     return ("○", STYLE_IDLE) if is_idle(state, view) else ("●", STYLE_OPEN)
+
+
+_HOLES = {"engine": "the engine's own socket", "socket": "a socket of the host's", "files": "files of the host's"}
+
+
+def hole(found: HoleFound) -> str:
+    """/var/run/docker.sock (the engine's own socket)"""
+    return f"{found.path} ({_HOLES.get(found.kind, found.kind)})"
 
 
 def activity(state: State, view: DependencyView) -> str:
     """The last column of a row."""
     if view.is_cut:
         return f"{view.blocked_now} blocked" if view.blocked_now else "no call yet"
+    if state.is_down(view):
+        return "down"
     return rate(view.bytes_per_s) or ("idle" if is_idle(state, view) else "")
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from belljar_tui.core.model import Wanted
@@ -14,6 +16,29 @@ def _snake(name: str) -> str:
 
 class Message(msgspec.Struct, frozen=True, tag_field="message", tag=_snake, forbid_unknown_fields=True):
     pass
+
+
+class Place(StrEnum):
+    """Where the agent lives, and so what of the jar is its work."""
+
+    NATIVE = "native"
+    """PID 1 of fresh namespaces: it lays the mounts, raises loopback and starts the service as its child."""
+    CONTAINER = "container"
+    """A container whose namespaces the engine made: the service is another container, and we are told of it."""
+    ATTACHED = "attached"
+    """The namespaces of a service that ran before and will run on: nothing of theirs is ours but the table."""
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """A container on the jar's networks, as the engine has it."""
+
+    name: str
+    """What the service would most likely call it: its Compose service, else an alias, else its own name."""
+    names: tuple[str, ...] = ()
+    """Every name it answers to, `name` among them."""
+    addresses: tuple[str, ...] = ()
+    """On the jar's networks; of one that stopped, the last known."""
+    is_up: bool = True
 
 
 class Checks(msgspec.Struct, frozen=True):
@@ -31,7 +56,7 @@ class Prepare(Message, frozen=True):
     """First message: seal the jar with `wanted`, prove it, then start `service` where there is one."""
 
     service: tuple[str, ...]
-    """Command line; empty for an attach, where the service already runs."""
+    """Command line; where the agent is attached, that of what runs already."""
     wanted: Wanted = Wanted()
     health: Checks = Checks()
     environment: dict[str, str] = {}
@@ -53,6 +78,21 @@ class Prepare(Message, frozen=True):
     """CLOCK_MONOTONIC at the session's start, seconds; `at` counts from here (one clock per machine)."""
     is_waiting: bool = False
     """Do not start the service before Begin: a jar made ahead of its trial."""
+    place: Place = Place.NATIVE
+    target: int = 0
+    """Where the agent is attached: the service's first process as the agent sees it; 0: the first there is."""
+    boot_id: str = ""
+    """Of the kernel that `clock_zero` counts on; an agent on another kernel counts from `sent_at_s` instead."""
+    sent_at_s: float = 0.0
+    """Seconds since the session's start when this message was sent."""
+
+
+class Enter(Message, frozen=True):
+    """Before Prepare, to an agent that waits outside of a target: the namespaces to enter, as paths; empty: stay."""
+
+    net: str
+    pid: str = ""
+    user: str = ""
 
 
 class Begin(Message, frozen=True):
@@ -77,7 +117,36 @@ class Finish(Message, frozen=True):
     grace_s: float = 2.0
 
 
-AnyMessage = Prepare | Begin | Want | Finish
+class ServiceBegan(Message, frozen=True):
+    """The service's container was started. Only where the agent lives in one of its own, as the next three."""
+
+    command: tuple[str, ...]
+
+
+class ServiceEnded(Message, frozen=True):
+    """The service's container has ended."""
+
+    code: int
+    """Exit code; negative is a signal's number."""
+
+
+class CheckAnswered(Message, frozen=True):
+    """What a check said that only the engine can run: `exec:`, or the image's own."""
+
+    check: str
+    """The command of an `exec:` check, or `image:healthcheck`."""
+    code: int
+    """0 passes."""
+    said: str = ""
+
+
+class NeighboursKnown(Message, frozen=True):
+    """Every container on the jar's networks, as of now."""
+
+    neighbours: tuple[Neighbour, ...]
+
+
+AnyMessage = Prepare | Enter | Begin | Want | Finish | ServiceBegan | ServiceEnded | CheckAnswered | NeighboursKnown
 
 _decoder: msgspec.json.Decoder[AnyMessage] = msgspec.json.Decoder(AnyMessage)
 _encoder = msgspec.json.Encoder()

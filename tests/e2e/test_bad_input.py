@@ -42,7 +42,7 @@ def belljar(state_home: Path, *arguments: str, path: str | None = None) -> subpr
         (("run", "--env", "NO_SUCH_VARIABLE_AT_ALL", "--headless", "--", "true"), "there is no such variable"),
         (("run", "--env", "=x", "--headless", "--", "true"), "the name is missing"),
         (("run", "--health-every", "nan", "--", "true"), "is not a number of seconds"),
-        (("run",), "Missing argument"),
+        (("run",), "What is to be run?"),
         (("run", "--", "true"), "The explorer needs a terminal"),
         (("explore",), "No such command"),
         (("verify", "no-such-file.yaml"), "no-such-file.yaml"),

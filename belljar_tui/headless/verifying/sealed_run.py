@@ -14,7 +14,7 @@ import msgspec
 from belljar_tui.core.model import Health, Seal, Wanted
 from belljar_tui.core.profile import Profile, wanted_of
 from belljar_tui.core.state import State
-from belljar_tui.errors import BellJarError, Unsealed
+from belljar_tui.errors import BellJarError, JarError, Unsealed
 from belljar_tui.headless.opening import Asked, Opened, asked_for_profile, open_session
 from belljar_tui.session import Session
 
@@ -61,7 +61,7 @@ async def sealed_run(profile: Profile, stop: asyncio.Event) -> Run:
     try:
         opened = open_session(_asked(profile))
     except (BellJarError, OSError) as error:
-        run.trouble = str(error)
+        run.trouble, run.is_unsealed = str(error), isinstance(error, JarError)
         return run
     run.journal = str(opened.journal)
     try:

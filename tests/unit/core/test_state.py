@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +126,15 @@ def test_a_cut_is_to_blame_though_its_first_call_is_told_after_health_turned() -
     ])  # fmt: skip
     tried = state.dependencies[AUTH].tried
     assert [(trying.health, round(trying.after_s or 0, 6)) for trying in tried] == [(Health.UNHEALTHY, 0.3)]
+
+
+def test_a_stopped_container_is_down_by_any_of_its_names_and_addresses() -> None:
+    seen = [
+        ev.DependencySeen(at=0.0, dependency=identity, endpoint="")
+        for identity in ("tcp://shop-db-1:5432", "tcp://172.19.0.2:9000", "tcp://front:80")
+    ]
+    gone = ev.NeighbourChanged(at=1.0, name="db", names=["db", "shop-db-1"], addresses=["172.19.0.2"], is_up=False)
+    state = fold([*seen, gone])
+    assert [state.is_down(view) for view in state.dependencies.values()] == [True, True, False]
+    back = fold([msgspec.structs.replace(gone, is_up=True)], state)
+    assert not any(back.is_down(view) for view in back.dependencies.values())

@@ -1,0 +1,67 @@
+"""Containers in profiles: written down so that they can be started again, and started again."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from belljar_tui.core.profile import Container, Limits, Profile
+from belljar_tui.headless import diagnostics
+from belljar_tui.headless.container_options import looked_up
+from belljar_tui.jars.plan import Plan
+from belljar_tui.wire.messages import Checks
+
+_MB = 1 << 20
+
+
+def with_container(profile: Profile, plan: Plan, digest: str) -> Profile:
+    """The profile of a service that ran as `plan` says. Ports are left out: a proof needs none."""
+    container = Container(
+        image=plan.image,
+        digest=digest,
+        entrypoint=plan.entrypoint,
+        networks=plan.networks,
+        aliases=plan.aliases,
+        dns=plan.dns,
+        mounts=plan.kept_mounts,
+        user=plan.user,
+        directory=plan.directory,
+        own_pid=plan.has_own_pid,
+    )
+    service = msgspec.structs.replace(profile.service, command=plan.command, container=container)
+    if plan.memory_bytes or plan.cpus:
+        limits = Limits(memory_mb=-(-plan.memory_bytes // _MB) or None, cpus=plan.cpus or None)
+        service = msgspec.structs.replace(service, limits=limits)
+    return msgspec.structs.replace(profile, service=service)
+
+
+def plan_of_profile(profile: Profile) -> Plan | None:
+    """The container to start; None where the service is none. Variables that are not set here are left out."""
+    service, container = profile.service, profile.service.container
+    if container is None:
+        return None
+    return Plan(
+        image=container.image,
+        command=service.command,
+        entrypoint=container.entrypoint,
+        networks=container.networks,
+        aliases=container.aliases,
+        dns=container.dns,
+        environment=tuple(f"{name}={os.environ[name]}" for name in service.environment if name in os.environ),
+        mounts=container.mounts,
+        user=container.user,
+        directory=container.directory,
+        memory_bytes=(service.limits.memory_mb or 0) * _MB,
+        cpus=service.limits.cpus or 0.0,
+        has_own_pid=container.own_pid,
+    )
+
+
+def command_of_profile(profile: Profile, plan: Plan) -> tuple[str, ...]:
+    """What will run. Says so when the image is another than the profile's. Raises EngineError."""
+    _, command, _, digest = looked_up(plan, Checks(tuple(profile.healthy.checks)))
+    known = profile.service.container.digest if profile.service.container is not None else ""
+    if known and known != digest:
+        diagnostics.note(f"belljar: {plan.image} has changed since the profile: it was {known}, and is {digest}")
+    return command

@@ -1,0 +1,99 @@
+"""The streams of a container, over the one connection that the engine gives for them.
+
+Without a terminal the engine frames what comes out: one byte for the stream (1 stdout, 2 stderr), three of padding,
+four for the length, and then as many bytes of it (Docker's API reference, "attach to a container").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+_HEADER = struct.Struct(">BxxxL")
+STDOUT, STDERR = 1, 2
+_CHUNK_BYTES = 1 << 16
+_LINE_BYTES = 16 << 20
+
+
+class Attached:
+    """Writes to stdin; reads what comes, framed as it comes, in whatever pieces the connection delivers it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: object) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._kept = kept
+        """The SDK's own object: the connection is closed when it is collected."""
+
+    @classmethod
+    async def open(cls, given: Any) -> Self:
+        """From what the SDK's `attach_socket` returned: a plain socket in some wrapping, TLS, or an ssh channel."""
+        plain = getattr(given, "_sock", given)
+        if type(plain) is socket.socket:
+            ours = plain.dup()
+        else:
+            ours, theirs = socket.socketpair()
+            _bridge(plain, theirs)
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_LINE_BYTES)
+        return cls(reader, writer, given)
+
+    async def write(self, data: bytes) -> None:
+        """Raises ConnectionError when the other side is gone."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def frames(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Stream number and bytes, until the container ends."""
+        while True:
+            try:
+                kind, size = _HEADER.unpack(await self._reader.readexactly(_HEADER.size))
+                while size:
+                    data = await self._reader.read(min(size, _CHUNK_BYTES))
+                    if not data:
+                        return
+                    size -= len(data)
+                    yield kind, data
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+
+    def close(self) -> None:
+        """Let go; to the container, stdin ends. Safe to call twice."""
+        self._writer.close()
+        with contextlib.suppress(OSError, AttributeError):
+            self._kept.close()  # type: ignore[attr-defined]
+
+
+class Lines:
+    """Whole lines out of pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def take(self, data: bytes) -> list[bytes]:
+        """The lines that `data` completes, without their ends."""
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return whole
+
+    @property
+    def rest(self) -> bytes:
+        """What came after the last line end."""
+        return self._rest
+
+
+def _bridge(odd: Any, ours: socket.socket) -> None:
+    """Copy both ways between a socket-like object that asyncio cannot take and one that it can."""
+
+    def copy(receive: Any, send: Any) -> None:
+        with contextlib.suppress(OSError, EOFError, ValueError):
+            while data := receive(_CHUNK_BYTES):
+                send(data)
+        with contextlib.suppress(OSError):
+            ours.close()
+
+    threading.Thread(target=copy, args=(odd.recv, ours.sendall), daemon=True).start()
+    threading.Thread(target=copy, args=(ours.recv, odd.sendall), daemon=True).start()

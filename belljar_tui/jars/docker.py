@@ -1,0 +1,369 @@
+"""The jar of containers: the agent's holds the namespaces and joins the networks, the service's joins the agent's.
+
+    belljar ── attached stdin/stdout ── agent container (PID 1 of the jar) ◀── joins ── service container
+
+When we end, however we end, the agent's stdin ends and so does the agent; with PID 1 the kernel ends the service; and
+the engine removes both, as they were created to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from belljar_tui.agent.service_log import ServiceLog
+from belljar_tui.core import events as ev
+from belljar_tui.core.check import IMAGE_CHECK
+from belljar_tui.core.model import Wanted
+from belljar_tui.errors import AgentLost, BellJarError, EngineError, JarError, NoSuchImage, NoSuchNetwork, Unsealed
+from belljar_tui.jars import agent_image
+from belljar_tui.jars.attached import STDOUT, Attached, Lines
+from belljar_tui.jars.engine import Engine, Json
+from belljar_tui.jars.engine_checks import EngineChecks
+from belljar_tui.jars.holes import holes_of
+from belljar_tui.jars.neighbours import NeighbourWatch
+from belljar_tui.jars.plan import (
+    DEFAULT_NETWORK,
+    Plan,
+    agent_config,
+    command_of,
+    own_check_of,
+    require_sensible,
+    service_config,
+)
+from belljar_tui.wire import messages as msg
+
+_GRACE_S = 2.0
+_WORDS_KEPT = 20
+_EVENTS_KEPT = 10_000
+_LAST_S = 2.0
+"""How long the agent may take for its last counts."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class DockerJar:
+    """An AgentClient (and, with `is_waiting`, a trial's WaitingJar) made of two containers.
+
+    Args:
+        plan: the service's container.
+        prepare: what the agent is to do; where it lives and its clock are filled in here.
+        log_path: where the service's output goes; empty: nowhere.
+        clock_zero: CLOCK_MONOTONIC at the session's start, seconds.
+        grace_s: how long the service may take to end.
+        say: takes a line for the person who waits.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        prepare: msg.Prepare,
+        *,
+        log_path: str = "",
+        clock_zero: float,
+        grace_s: float = _GRACE_S,
+        say: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self._plan = plan
+        self._prepare = prepare
+        self._log_path = log_path
+        self._clock_zero = clock_zero
+        self._grace_s = grace_s
+        self._say = say
+        self._session = secrets.token_hex(6)
+        self._engine: Engine | None = None
+        self._image: Json = {}
+        self._creating: list[asyncio.Task[str]] = []
+        """Every container asked for. What was asked for is made, even if nobody waits for it any more."""
+        self._service_made: asyncio.Task[str] | None = None
+        self._agent: Attached | None = None
+        self._agent_exit: asyncio.Future[int] | None = None
+        self._agent_id = ""
+        self._service = ""
+        self._service_exit: asyncio.Future[int] | None = None
+        self._environment: dict[str, str] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._stops: list[Callable[[], None]] = []
+        self._events: asyncio.Queue[ev.AnyEvent | None] = asyncio.Queue(_EVENTS_KEPT)
+        self._words: deque[str] = deque(maxlen=_WORDS_KEPT)
+        self._failure: BellJarError | None = None
+        self._is_finishing = False
+
+    async def start(self) -> None:
+        """Make the agent's container and begin. Raises errors.JarError and UsageError."""
+        require_sensible(self._plan)
+        engine = self._engine = await Engine.connect()
+        tag, self._image, _ = await asyncio.gather(
+            agent_image.require(engine, self._say),
+            service_image(engine, self._plan),
+            require_networks(engine, self._plan),
+        )
+        self._agent_id = agent = await asyncio.shield(
+            self._create(engine.create(agent_config(self._plan, tag, self._session)))
+        )
+        for network in self._plan.networks[1:]:
+            await engine.connect_network(agent, network, self._plan.aliases)
+        self._agent = await engine.attach(agent)
+        self._agent_exit = engine.exited(agent)
+        await engine.start(agent)
+        await self._send(self._prepared())
+        self._do(self._read_agent(self._agent))
+        if not self._prepare.is_waiting:
+            self._create_service()  # while the agent seals
+        networks = [n for n in self._plan.networks or (DEFAULT_NETWORK,) if n != "none"]
+        watch = NeighbourWatch(engine, networks, self._send)
+        watch.start()
+        self._stops.append(watch.stop)
+        for hole in holes_of(self._plan, self._now()):
+            await self._events.put(hole)
+
+    async def events(self) -> AsyncIterator[ev.AnyEvent]:
+        """Every event until the agent ends. Raises errors.AgentLost, or what went wrong, when it ends unasked."""
+        while (event := await self._events.get()) is not None:
+            yield event
+        self._events.put_nowait(None)  # whoever asks again is told again
+        if self._failure is not None:
+            raise self._failure
+        if not self._is_finishing:
+            raise await self._lost()
+
+    async def want(self, wanted: Wanted) -> None:
+        """Tell the agent the whole wanted state."""
+        await self._send(msg.Want(wanted))
+
+    async def begin(self, wanted: Wanted, log_path: str = "", environment: Mapping[str, str] | None = None) -> None:
+        """Start the service of a waiting jar with `wanted` in force. Raises errors.AgentLost when the jar has ended."""
+        if self._agent_exit is None or self._agent_exit.done():
+            raise await self._lost()
+        self._log_path = log_path or self._log_path
+        self._environment = dict(environment or {})
+        self._create_service()
+        await self._send(msg.Begin(wanted))
+
+    async def end_service(self) -> None:
+        """Ask for the end; `events` goes on to the last."""
+        self._is_finishing = True
+        self._do(self._end_service())
+
+    async def finish(self) -> None:
+        """End the service and the agent; leave nothing behind. Safe to call twice."""
+        if not self._is_finishing:
+            self._is_finishing = True
+            await self._end_service()
+        if self._agent_exit is not None and not self._agent_exit.done():
+            await asyncio.wait([self._agent_exit], timeout=self._grace_s + _LAST_S)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End all of it at once; leave nothing behind. Safe to call twice."""
+        self._is_finishing = True
+        engine = self._engine
+        if engine is None:
+            self._events.put_nowait(None)
+            return
+        for stop in self._stops:
+            stop()
+        made = await asyncio.gather(*self._creating, return_exceptions=True)
+        removing = [engine.remove(each) for each in made if isinstance(each, str)]
+        await asyncio.gather(*removing, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_S)
+        for task in self._tasks:
+            task.cancel()
+        if self._agent is not None:
+            self._agent.close()
+        self._engine = None
+        await engine.close()
+
+    def _now(self) -> float:
+        return time.monotonic() - self._clock_zero
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    def _create(self, creation: Coroutine[Any, Any, str]) -> asyncio.Task[str]:
+        """A container that will not be forgotten, even if we are interrupted while the engine makes it."""
+        self._creating.append(asyncio.create_task(creation))
+        return self._creating[-1]
+
+    def _prepared(self) -> msg.Prepare:
+        try:
+            boot_id = _BOOT.read_text().strip()
+        except OSError:
+            boot_id = "unknown"
+        return msgspec.structs.replace(
+            self._prepare,
+            service=(),
+            environment={},
+            log_path="",
+            place=msg.Place.CONTAINER,
+            clock_zero=self._clock_zero,
+            boot_id=boot_id,
+            sent_at_s=self._now(),
+        )
+
+    def _create_service(self) -> None:
+        uses_own = IMAGE_CHECK in self._prepare.health.checks
+        config = service_config(
+            self._plan,
+            self._agent_id,
+            self._session,
+            environment=self._environment,
+            own_check=own_check_of(self._image) if uses_own else None,
+        )
+        self._service_made = self._create(self._running().create(config))
+
+    async def _start_service(self) -> None:
+        """The seal is proven and the wanted state in force: now it may begin."""
+        engine, made = self._running(), self._service_made
+        if made is None:
+            return
+        try:
+            self._service = await asyncio.shield(made)
+            self._do(self._keep_output(await engine.attach(self._service)))
+            self._service_exit = engine.exited(self._service)
+            await engine.start(self._service)
+        except EngineError as error:
+            self._failure = JarError(
+                f"The service's container cannot be started from {self._plan.image}.",
+                error.why or error.what,
+                "Try the same by hand: docker run --rm " + self._plan.image,
+            )
+            await self._end_agent()
+            return
+        await self._send(msg.ServiceBegan(command_of(self._plan, self._image)))
+        checks = EngineChecks(engine, self._service, self._prepare.health, self._send)
+        checks.start()
+        self._stops.append(checks.stop)
+        code = await self._service_exit
+        checks.stop()
+        await self._send(msg.ServiceEnded(128 - code if 128 < code < 160 else code))
+
+    async def _end_service(self) -> None:
+        """Its stop signal, SIGKILL after the grace; then the agent's last counts and its end."""
+        engine = self._running()
+        if self._service and self._service_exit is not None and not self._service_exit.done():
+            await (engine.stop(self._service, self._grace_s) if self._grace_s else engine.kill(self._service))
+            await asyncio.wait([self._service_exit], timeout=_LAST_S)
+            await asyncio.sleep(0)  # who waits for it too tells the agent first
+        await self._send(msg.Finish(0))
+
+    async def _end_agent(self) -> None:
+        await self._send(msg.Finish(0))
+
+    async def _keep_output(self, attached: Attached) -> None:
+        """The service's output goes to the session's log, which is never longer than the disk can bear."""
+        log = ServiceLog(self._log_path)
+        try:
+            async for _, data in attached.frames():
+                os.write(log.descriptor, data)
+                log.trim()
+        finally:
+            os.close(log.descriptor)
+            attached.close()
+
+    async def _read_agent(self, agent: Attached) -> None:
+        """Its stdout is events, its stderr the last words of one that failed."""
+        events, words = Lines(), Lines()
+        async for stream, data in agent.frames():
+            if stream != STDOUT:
+                self._words.extend(line.decode(errors="replace") for line in words.take(data))
+                continue
+            for line in events.take(data):
+                await self._take(ev.decode(line))
+        await self._events.put(None)
+
+    async def _take(self, event: ev.AnyEvent) -> None:
+        await self._events.put(event)
+        if isinstance(event, ev.ServiceAwaited):
+            self._do(self._start_service())
+        elif isinstance(event, ev.SealProven) and not event.ok and not self._prepare.is_waiting:
+            self._failure = Unsealed("The jar's seal is not proven.", event.detail)
+            await self._end_agent()
+
+    async def _send(self, message: msg.AnyMessage) -> None:
+        if self._agent is None:
+            raise AgentLost("The jar was not started.")
+        with contextlib.suppress(ConnectionError, RuntimeError):  # it ended: `events` says so, with the reason
+            await self._agent.write(msg.encode(message) + b"\n")
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            raise AgentLost("The jar was not started.")
+        return self._engine
+
+    async def _lost(self) -> JarError:
+        code = -1
+        if self._agent_exit is not None:
+            await asyncio.wait([self._agent_exit], timeout=_LAST_S)
+            code = self._agent_exit.result() if self._agent_exit.done() else -1
+        words = "\n".join(self._words)
+        if code == 4:
+            return JarError("The jar could not be sealed.", words, "belljar doctor says what this machine can do.")
+        return AgentLost(
+            f"The jar's agent ended with code {code}; the service ended with it.",
+            words,
+            "The journal has everything up to then.",
+        )
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a plan comes to on the engine there is."""
+
+    command: tuple[str, ...]
+    """What will run: as asked for, else as the image says."""
+    has_own_check: bool
+    """The image has a HEALTHCHECK."""
+    digest: str
+    """Of the image: of its repository where it has one, else its id."""
+
+
+async def look_up(plan: Plan, say: Callable[[str], None]) -> Found:
+    """Whether a plan can be carried out, and what the image says. The agent's image is there afterwards.
+
+    Raises EngineError or UsageError.
+    """
+    require_sensible(plan)
+    engine = await Engine.connect()
+    try:
+        image, _ = await asyncio.gather(service_image(engine, plan), require_networks(engine, plan))
+        await agent_image.require(engine, say)
+    finally:
+        await engine.close()
+    digests = image.get("RepoDigests") or []
+    return Found(
+        command=command_of(plan, image),
+        has_own_check=own_check_of(image) is not None,
+        digest=str(digests[0].rpartition("@")[2] if digests else image["Id"]),
+    )
+
+
+async def service_image(engine: Engine, plan: Plan) -> Json:
+    """Raises NoSuchImage."""
+    try:
+        return await engine.image(plan.image)
+    except NoSuchImage as error:
+        raise NoSuchImage(
+            f"The engine has no image {plan.image}.",
+            "BellJar pulls nothing by itself.",
+            f"Check the spelling (docker image ls), or get it: docker pull {plan.image}",
+        ) from error
+
+
+async def require_networks(engine: Engine, plan: Plan) -> None:
+    """Raises NoSuchNetwork."""
+    for network in plan.networks:
+        try:
+            await engine.network(network)
+        except EngineError as error:
+            raise NoSuchNetwork(
+                f"The engine has no network {network}.", error.why, "See which there are: docker network ls"
+            ) from error

@@ -1,0 +1,283 @@
+"""The one door to a Docker engine. The SDK blocks, so each call is made in a thread; its errors end here as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, TypeVar
+
+import docker
+import requests
+from docker.context import ContextAPI
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import kwargs_from_env
+
+from belljar_tui.errors import EngineError, NoEngine, NoSuchContainer, NoSuchImage, OldEngine
+from belljar_tui.jars.attached import Attached
+
+_API_AT_LEAST = (1, 40)
+_CALL_S = 120
+_THREADS = 8
+
+Json = dict[str, Any]
+"""What the engine answers, as it answers it; only this module and its callers in `jars` read it."""
+T = TypeVar("T")
+
+
+class Engine:
+    """One engine. Raises EngineError (of which NoEngine, NoSuchImage, …) from every method."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
+        self._threads = ThreadPoolExecutor(_THREADS, "engine")
+
+    @classmethod
+    async def connect(cls) -> Engine:
+        """The engine that DOCKER_HOST, or the current context of the `docker` command, names."""
+        return cls(await asyncio.to_thread(_connected))
+
+    async def close(self) -> None:
+        """Let go of the connection. What runs goes on."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._api.close)
+
+    async def version(self) -> Json:
+        return await self._call(self._api.version)
+
+    async def ahead_s(self) -> float:
+        """How far the engine's clock is ahead of ours, as well as that can be told from here."""
+        before = time.time()
+        said = str((await self._call(self._api.info))["SystemTime"])
+        return seconds_of(said) - (before + time.time()) / 2
+
+    async def image(self, name: str) -> Json:
+        """Raises NoSuchImage when it is not there; nothing is pulled."""
+        return await self._call(self._api.inspect_image, name)
+
+    async def images(self, label: str) -> list[Json]:
+        return await self._call(self._api.images, filters={"label": label})
+
+    async def build(self, context: io.BytesIO, tag: str, labels: Mapping[str, str]) -> None:
+        """Build a tar of a Dockerfile and what it copies, without a network. Raises EngineError with the last words."""
+        await self._call(_build, self._api, context, tag, dict(labels))
+
+    async def tag(self, image: str, repository: str, tag: str) -> None:
+        await self._call(self._api.tag, image, repository, tag)
+
+    async def network(self, name: str) -> Json:
+        return await self._call(self._api.inspect_network, name)
+
+    async def container(self, name: str) -> Json:
+        """Raises NoSuchContainer."""
+        try:
+            return await self._call(self._api.inspect_container, name)
+        except EngineError as error:
+            if isinstance(error.__cause__, NotFound):
+                raise NoSuchContainer(error.what, error.why) from error
+            raise
+
+    async def containers(self, filters: Mapping[str, Sequence[str]]) -> list[Json]:
+        """Every container that fits, stopped ones too."""
+        return await self._call(self._api.containers, all=True, filters=dict(filters))
+
+    async def create(self, config: Json, name: str | None = None) -> str:
+        """Create a container of an API configuration (`config`, `HostConfig` and `NetworkingConfig` in it). Its id."""
+        made = await self._call(self._api.create_container_from_config, config, name)
+        return str(made["Id"])
+
+    async def connect_network(self, container: str, network: str, aliases: Sequence[str] = ()) -> None:
+        await self._call(self._api.connect_container_to_network, container, network, aliases=list(aliases) or None)
+
+    async def start(self, container: str) -> None:
+        await self._call(self._api.start, container)
+
+    async def stop(self, container: str, grace_s: float) -> None:
+        """Its stop signal, and SIGKILL after `grace_s`. Nothing when it is gone."""
+        with contextlib.suppress(EngineError):
+            await self._call(self._api.stop, container, timeout=max(0, round(grace_s)))
+
+    async def kill(self, container: str) -> None:
+        """SIGKILL. Nothing when it does not run."""
+        with contextlib.suppress(EngineError):
+            await self._call(self._api.kill, container)
+
+    async def remove(self, container: str) -> None:
+        """End and remove it and its anonymous volumes, and wait until it is gone. Nothing when it is."""
+        await self._call(_remove, self._api, container)
+
+    async def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in it. Exit code and output."""
+        return await self._call(_execute, self._api, container, list(command))
+
+    async def attach(self, container: str) -> Attached:
+        """Its stdin, stdout and stderr, from now on: attach before it is started, and nothing is missed."""
+        everything = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        return await Attached.open(await self._call(self._api.attach_socket, container, everything))
+
+    def exited(self, container: str) -> asyncio.Future[int]:
+        """Its exit code, once it ends; -1 when nobody could say. Asked for before the start, nothing is missed."""
+        loop = asyncio.get_running_loop()
+        code: asyncio.Future[int] = loop.create_future()
+
+        def wait() -> None:
+            found = -1
+            with contextlib.suppress(DockerException, requests.RequestException):
+                found = int(self._api.wait(container, timeout=None, condition="next-exit")["StatusCode"])
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+                loop.call_soon_threadsafe(_settle, code, found)
+
+        threading.Thread(target=wait, name="engine-wait", daemon=True).start()
+        return code
+
+    def watch(
+        self,
+        filters: Mapping[str, Sequence[str]],
+        on_event: Callable[[Json], None],
+        on_end: Callable[[], None] = lambda: None,
+    ) -> Callable[[], None]:
+        """Call `on_event`, in the loop, with each of the engine's events that fits, and `on_end` when the engine, or
+        somebody else, ends that. Returns what ends it."""
+        loop = asyncio.get_running_loop()
+        stream: Any = _translated(self._api.events, decode=True, filters=dict(filters))
+
+        def read() -> None:
+            with contextlib.suppress(DockerException, requests.RequestException, RuntimeError, ValueError, OSError):
+                for event in stream:
+                    loop.call_soon_threadsafe(on_event, event)
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(on_end)
+
+        threading.Thread(target=read, name="engine-events", daemon=True).start()
+        return lambda: _closed(stream)
+
+    async def _call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: _translated(function, *arguments, **named)
+        )
+
+
+def seconds_of(text: str) -> float:
+    """Seconds since the epoch of the engine's RFC 3339 with nanoseconds, which is more than Python reads."""
+    whole, dot, rest = text.partition(".")
+    digits = re.match(r"\d*", rest)
+    fraction = digits[0] if digits else ""
+    zone = rest[len(fraction) :] if dot else ""
+    moment = datetime.fromisoformat((whole + zone).replace("Z", "+00:00"))
+    return moment.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)
+
+
+def _settle(future: asyncio.Future[int], value: int) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _connected() -> docker.APIClient:
+    address = os.environ.get("DOCKER_HOST") or _context_address()
+    where = address or "unix:///var/run/docker.sock"
+    try:
+        settings = kwargs_from_env()
+        if address:
+            settings["base_url"] = address
+        api = docker.APIClient(**settings, version="auto", timeout=_CALL_S)
+    except DockerException as error:
+        raise _no_engine(where, error) from error
+    spoken = tuple(int(part) for part in api.api_version.split("."))
+    if spoken < _API_AT_LEAST:
+        needed = ".".join(map(str, _API_AT_LEAST))
+        api.close()
+        raise OldEngine(
+            f"The Docker engine at {where} speaks API {api.api_version} at most.",
+            f"BellJar needs {needed} (Docker 19.03) or newer.",
+            "Update the engine.",
+        )
+    return api
+
+
+def _context_address() -> str:
+    """Address of the current context; empty for the default one."""
+    try:
+        context = ContextAPI.get_current_context()
+        return "" if context is None or context.Name == "default" else str(context.Host)
+    except (DockerException, OSError, ValueError, KeyError):
+        return ""
+
+
+def _no_engine(where: str, error: Exception) -> EngineError:
+    words = str(error)
+    if "Permission denied" in words or "PermissionError" in words:
+        return NoEngine(
+            f"This user may not speak to the Docker engine at {where}.",
+            "Its socket is closed to them: permission denied.",
+            "Run belljar as a member of the group docker, or with sudo; or set DOCKER_HOST to a rootless engine.",
+        )
+    if "client version" in words and "too" in words:
+        return OldEngine(f"The Docker engine at {where} is too old.", words, "Update the engine.")
+    return NoEngine(
+        f"No Docker engine answers at {where}.",
+        words.splitlines()[0][:300] if words else "",
+        "Start it (sudo systemctl start docker), or set DOCKER_HOST. Without an engine: belljar run -- COMMAND",
+    )
+
+
+def _translated(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    try:
+        return function(*arguments, **named)
+    except ImageNotFound as error:
+        raise NoSuchImage(_words(error)) from error
+    except APIError as error:
+        raise EngineError("The Docker engine refused.", _words(error)) from error
+    except (DockerException, requests.RequestException) as error:
+        raise EngineError("The Docker engine does not answer any more.", str(error).splitlines()[0][:300]) from error
+
+
+def _words(error: APIError) -> str:
+    return str(error.explanation or error).strip()
+
+
+def _build(api: docker.APIClient, context: io.BytesIO, tag: str, labels: dict[str, str]) -> None:
+    said: list[str] = []
+    for part in api.build(
+        fileobj=context,
+        custom_context=True,
+        tag=tag,
+        labels=labels,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        network_mode="none",
+    ):
+        if "error" in part:
+            raise EngineError("The image could not be built.", "\n".join([*said[-8:], str(part["error"]).strip()]))
+        said += [line for line in str(part.get("stream", "")).splitlines() if line.strip()]
+
+
+def _remove(api: docker.APIClient, container: str) -> None:
+    try:
+        api.remove_container(container, force=True, v=True)
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code != 409:  # its removal is in progress already
+            raise
+        with contextlib.suppress(NotFound):
+            api.wait(container, condition="removed")
+
+
+def _execute(api: docker.APIClient, container: str, command: list[str]) -> tuple[int, str]:
+    made = api.exec_create(container, command)
+    said: bytes = api.exec_start(made["Id"])
+    code = api.exec_inspect(made["Id"])["ExitCode"]
+    return (1 if code is None else int(code)), said.decode(errors="replace").strip()
+
+
+def _closed(stream: Any) -> None:
+    with contextlib.suppress(DockerException, requests.RequestException, OSError, AttributeError):
+        stream.close()

@@ -1,0 +1,144 @@
+"""Docker jars in figures: `python tests/bench/containers.py IMAGE`, beside an engine that has IMAGE (with `sh`).
+
+From the command to the service's first instruction, against two plain containers; a cut through the attached socket,
+from the command to the event that says the kernel has it; and what of that is the engine's: an echo through the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import docker
+
+from belljar_tui.core import events as ev
+from belljar_tui.core.model import Mode, Wanted
+from belljar_tui.jars.docker import DockerJar, look_up
+from belljar_tui.jars.engine import Engine
+from belljar_tui.jars.plan import Plan
+from belljar_tui.wire.messages import Prepare
+
+ROUNDS = 7
+CUTS = 200
+COMMAND = ("sh", "-c", "echo first; sleep 100")
+
+
+def plain_s(client: docker.DockerClient, image: str) -> float:
+    """Create, attach, start, first output: what `docker run` does, without its own start."""
+    began = time.perf_counter()
+    container = client.containers.create(image, list(COMMAND))
+    output = container.attach(stream=True, stdout=True)
+    container.start()
+    next(iter(output))
+    spent_s = time.perf_counter() - began
+    container.remove(force=True)
+    return spent_s
+
+
+async def jar_s(image: str) -> float:
+    """The jar alone, likewise without our own start; the engine answers when the service's process runs."""
+    jar = DockerJar(Plan(image=image, command=COMMAND), Prepare(service=()), clock_zero=time.monotonic(), grace_s=0)
+    began = time.perf_counter()
+    await jar.start()
+    async for event in jar.events():
+        if isinstance(event, ev.ServiceStarted):
+            break
+    spent_s = time.perf_counter() - began
+    await jar.kill()
+    return spent_s
+
+
+def command_s(image: str, state: Path) -> float:
+    """The whole `belljar run`, its own start included."""
+    began = time.perf_counter()
+    words = [sys.executable, "-m", "belljar_tui", "run", "--headless", "--image", image, "--", *COMMAND]
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "XDG_STATE_HOME": str(state)},
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdin is not None
+        for line in running.stdout:
+            if b'"service_started"' in line:
+                break
+        spent_s = time.perf_counter() - began
+        running.stdin.write(b'{"command":"quit"}\n')
+        running.stdin.flush()
+        running.stdout.read()
+    return spent_s
+
+
+async def cut_s(image: str) -> list[float]:
+    """Each cut's and restore's time to its event."""
+    jar = DockerJar(Plan(image=image, command=COMMAND), Prepare(service=()), clock_zero=time.monotonic(), grace_s=0)
+    await jar.start()
+    events = jar.events()
+    async for event in events:
+        if isinstance(event, ev.ServiceStarted):
+            break
+    spent: list[float] = []
+    for number in range(CUTS):
+        wanted = Wanted(cuts={"tcp://10.9.0.1:80": Mode.REFUSE} if number % 2 == 0 else {})
+        began = time.perf_counter()
+        await jar.want(wanted)
+        async for event in events:
+            if isinstance(event, ev.CutApplied | ev.CutRestored):
+                break
+        spent.append(time.perf_counter() - began)
+    await jar.kill()
+    return spent
+
+
+async def echo_s(image: str) -> list[float]:
+    """A line to `cat` in a container and back."""
+    engine = await Engine.connect()
+    config = {"Image": image, "Cmd": ["cat"], "OpenStdin": True, "StdinOnce": True, "AttachStdin": True}
+    container = await engine.create({**config, "AttachStdout": True})
+    attached = await engine.attach(container)
+    await engine.start(container)
+    spent: list[float] = []
+    frames = attached.frames()
+    for _ in range(CUTS):
+        began = time.perf_counter()
+        await attached.write(b"echo\n")
+        await anext(frames)
+        spent.append(time.perf_counter() - began)
+    await engine.remove(container)
+    attached.close()
+    await engine.close()
+    return spent
+
+
+def said(what: str, spent: list[float]) -> None:
+    ordered = sorted(spent)
+    median_ms, p95_ms = (ordered[int(len(ordered) * part)] * 1e3 for part in (0.5, 0.95))
+    print(f"{what:<20}{median_ms:8.2f} ms median, {p95_ms:.2f} ms p95")
+
+
+def main() -> None:
+    image = sys.argv[1]
+    client = docker.from_env()
+    asyncio.run(look_up(Plan(image=image), print))
+    with tempfile.TemporaryDirectory() as state:
+        rows = [
+            (plain_s(client, image), asyncio.run(jar_s(image)), command_s(image, Path(state))) for _ in range(ROUNDS)
+        ]
+    plain, jar, command = (statistics.median(column) for column in zip(*rows, strict=True))
+    print(f"plain container       {plain * 1e3:7.0f} ms")
+    print(f"jar                   {jar * 1e3:7.0f} ms   {jar / (2 * plain):.2f} of two plain ones")
+    print(f"belljar run           {command * 1e3:7.0f} ms   {command / (2 * plain):.2f} of two plain ones")
+    said("cut to its event", asyncio.run(cut_s(image)))
+    said("echo", asyncio.run(echo_s(image)))
+
+
+if __name__ == "__main__":
+    main()

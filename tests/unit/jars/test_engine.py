@@ -1,0 +1,61 @@
+"""Reaching an engine, or saying why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from belljar_tui.errors import EngineError, NoEngine, OldEngine
+from belljar_tui.jars import engine as engines
+
+
+class Fake:
+    def __init__(self, api_version: str) -> None:
+        self.api_version = api_version
+
+    def close(self) -> None:
+        return
+
+
+def connect_to(monkeypatch: pytest.MonkeyPatch, answer: Any) -> EngineError:
+    """Connect where the SDK answers with this; the error it becomes."""
+
+    def client(**_: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/test.sock")
+    monkeypatch.setattr(docker, "APIClient", client)
+    with pytest.raises(EngineError) as raised:
+        engines._connected()
+    assert raised.value.exit_code == 4
+    assert raised.value.remedy
+    return raised.value
+
+
+def test_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "Error while fetching server API version: ('Connection aborted.', FileNotFoundError(2, 'No such file'))"
+    error = connect_to(monkeypatch, DockerException(words))
+    assert isinstance(error, NoEngine)
+    assert "No Docker engine answers at unix:///run/test.sock" in str(error)
+
+
+def test_no_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "Error while fetching server API version: ('Connection aborted.', PermissionError(13, 'Permission denied'))"
+    error = connect_to(monkeypatch, DockerException(words))
+    assert isinstance(error, NoEngine)
+    assert "may not speak" in str(error)
+    assert "group docker" in str(error)
+
+
+def test_an_old_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(connect_to(monkeypatch, Fake("1.39")), OldEngine)
+
+
+def test_a_new_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "APIClient", lambda **_: Fake("1.40"))
+    assert engines._connected().api_version == "1.40"
