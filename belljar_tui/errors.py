@@ -5,7 +5,7 @@
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
     │   ├── BadDuration               2
-    │   ├── BadProfile                2   (its kin: BadKeymap)
+    │   ├── BadProfile                2   (its kin: BadKeymap, BadScenario)
     │   └── CannotExport              2
     ├── BadJournal                    2
     ├── NothingToSave                 1   a search that ended without a working set
@@ -79,6 +79,10 @@ class BadProfile(UsageError):
         number = where.removeprefix("line ")
         self.line = int(number) if number.isdigit() else 1
         """Where in the file; 1 when that is not known."""
+
+
+class BadScenario(BadProfile):
+    """Told in the same way."""
 
 
 class CannotExport(UsageError):

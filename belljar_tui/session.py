@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,10 @@ Saver = Callable[[State, Path], None]
 
 NewSearch = Callable[[Callable[[ev.AnyEvent], None], Callable[[], float], Sequence[Outcome]], SearchRunner]
 """Makes a search, from where its events go, the session's clock, and the outcomes to go on from."""
+
+
+Beside = Callable[["Session"], Coroutine[None, None, str]]
+"""Something that goes on beside a session, a scenario for one; at its end it returns why the session may end too."""
 
 
 class Session:

@@ -226,6 +226,19 @@ def called_in(state: State) -> frozenset[str]:
     return frozenset(called | {NAME_SERVICE} if state.names else called)
 
 
+def verdicts_in(state: State) -> dict[str, dict[Mode, Verdict]]:
+    """Dependency -> mode -> what cutting it showed: by the search's trials, or else by hand."""
+    found = state.search.found if state.search is not None else None
+    table = {
+        view.id: {trying.mode: _VERDICTS[trying.health] for trying in view.tried}
+        for view in state.dependencies.values()
+        if view.tried
+    }
+    if found is None:
+        return table
+    return table | {one: table.get(one, {}) | _verdicts(found, one) for one in found.modes}
+
+
 def claim_of(profile: Profile) -> str:
     """The contract as a sentence: `checkout becomes healthy within 60 s of a cold start with only ...`."""
     labels = _labels(profile.allow)

@@ -387,7 +387,7 @@ def _traffic_counted(state: State, event: ev.TrafficCounted) -> State:
 
 
 def _cut_applied(state: State, event: ev.CutApplied) -> State:
-    view = _view(state, event.dependency, event.at)
+    view = _settled(state, _view(state, event.dependency, event.at))  # another mode ends the cut that was
     if event.by == "user":
         state = _with(state, last_cut=event.dependency, last_cut_at=event.at, recovered_after_s=None)
     return _put(

@@ -78,7 +78,8 @@ def _notes(contract: Contract) -> Iterator[str]:
     yield "The service must be pointed at the proxies' listen addresses; what it calls past them is not sealed."
     for member in contract.members:
         if member.protocol is not Protocol.TCP:
-            yield f"{_said(member)}: Toxiproxy speaks TCP only, so it is not in the file and stays as reachable as it was."
+            said = _said(member)
+            yield f"{said}: Toxiproxy speaks TCP only, so it is not in the file and stays as reachable as it was."
     for outside in contract.sealed_dependencies():
         if outside.protocol is not Protocol.TCP:
             yield f"{_said(outside)}: Toxiproxy speaks TCP only, so it is not sealed here."

@@ -13,7 +13,7 @@ from belljar_tui.errors import NoSuchImage, UsageError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Asked, Attached, open_session
 from belljar_tui.headless.picking import pick
-from belljar_tui.headless.run import require_terminal, show
+from belljar_tui.headless.showing import require_terminal, show
 from belljar_tui.jars.clone import Clone, clone_from
 from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.target import Target, find, owner_of

@@ -19,6 +19,7 @@ from belljar_tui.headless.options import (
     complete_targets,
     explorer_search_options,
     health_options,
+    scenario_options,
     search_options,
     service_options,
     session_options,
@@ -48,7 +49,8 @@ def cli() -> None:
 @click.argument("lab", default="checkout", type=click.Choice(["checkout"]))
 @session_options
 @explorer_search_options
-def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[Mode, ...], jobs: int) -> None:
+@scenario_options
+def demo(lab: str, modes: tuple[Mode, ...], jobs: int, **options: Any) -> None:
     """Explore a built-in LAB: a little world in namespaces of its own.
 
     Needs no root, no engine and no network. Move to auth.lab and press space: the row is cut, blocked calls come in,
@@ -56,7 +58,7 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[
     """
     from belljar_tui.headless import run as running
 
-    sys.exit(running.demo(lab, seal=seal, headless=headless, journal=journal, search=(modes, jobs)))
+    sys.exit(running.demo(lab, search=(modes, jobs), **options))
 
 
 @cli.command(
@@ -67,6 +69,7 @@ def demo(lab: str, headless: bool, seal: str, journal: str | None, modes: tuple[
 @container_options
 @session_options
 @explorer_search_options
+@scenario_options
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 def run(
     command: tuple[str, ...],
@@ -74,15 +77,9 @@ def run(
     health_for: int,
     health_every: float,
     health_timeout: float,
-    forward: tuple[int, ...],
-    settings: tuple[str, ...],
-    name: str | None,
-    headless: bool,
-    seal: str,
-    journal: str | None,
     modes: tuple[Mode, ...],
     jobs: int,
-    **container: Any,
+    **options: Any,
 ) -> None:
     """Run COMMAND in a sealed jar and explore it.
 
@@ -94,24 +91,14 @@ def run(
       belljar run --forward 5432 --forward 6379 --health tcp://localhost:8000 -- python app.py
       belljar run --seal vacuum --headless -- ./server      everything cut from its first packet
       belljar run --image shop/checkout:1.4 --network backend -e DB_URL -p 8080:8080
+      belljar run --scenario outage.yaml --json --health http://localhost:8080/ready -- ./server
     """
     from belljar_tui.headless import run as running
     from belljar_tui.wire.messages import Checks
 
     health = Checks(checks, every_s=health_every, timeout_s=health_timeout, healthy_for=health_for)
-    code = running.run(
-        command,
-        name=name,
-        health=health,
-        forward=forward,
-        settings=settings,
-        seal=seal,
-        headless=headless,
-        journal=journal,
-        search=(modes, jobs),
-        container=ContainerAsked(**container),
-    )
-    sys.exit(code)
+    container = ContainerAsked(**{name: options.pop(name) for name in ContainerAsked.__struct_fields__})
+    sys.exit(running.run(command, health=health, search=(modes, jobs), container=container, **options))
 
 
 @cli.command()
@@ -229,6 +216,26 @@ def export(profile: str, to: str, output: str | None, resolve: bool) -> None:
 
 
 @cli.command()
+@click.argument("session", metavar="FILE|FOLDER", type=click.Path())
+@click.option("--to", type=click.Choice(["html", "md"]), help="The format (default: by the output's suffix).")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--profile", type=click.Path(), metavar="FILE", help="The contract the session was about.")
+def report(session: str, to: str | None, output: str | None, profile: str | None) -> None:
+    """Tell a recorded session as one page: claim and evidence, time line, graph, cuts, search, notes.
+
+    FILE is a journal, FOLDER a session's folder with one; a profile beside it there is the claim. The page loads
+    nothing; the Markdown has Mermaid diagrams, for a postmortem document.
+
+    \b
+      belljar report ~/.local/state/belljar/sessions/checkout-20260101-120000 -o report.html
+      belljar report journal.belljar.jsonl -o postmortem.md
+    """
+    from belljar_tui.headless import report as reporting
+
+    sys.exit(reporting.report(session, to=to, output=output, profile=profile))
+
+
+@cli.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
 def doctor(as_json: bool) -> None:
     """Say what this machine can do, and what to do about what it cannot."""
@@ -242,12 +249,15 @@ def doctor(as_json: bool) -> None:
 @click.argument("after", metavar="B", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
 def diff(before: str, after: str, as_json: bool) -> None:
-    """Say in words what changed from profile A to profile B.
+    """Say in words what changed from profile A to profile B, or from one recorded session to another.
+
+    Sessions are journals or folders: what was called, cut and needed in one and not in the other.
 
     \b
       belljar diff <(git show main:shop.belljar.yaml) shop.belljar.yaml
+      belljar diff before.belljar.jsonl after.belljar.jsonl
 
-    Exit codes: 0 the contract is the same (the evidence may differ), 1 it differs, 2 usage.
+    Exit codes: 0 the contract is the same (the evidence may differ), or the sessions are; 1 they differ; 2 usage.
     """
     from belljar_tui.headless import diff as comparing
 
@@ -316,16 +326,34 @@ def order(paths: tuple[str, ...], **options: Any) -> None:
 
 
 @cli.command()
-def schema() -> None:
-    """Print the JSON Schema of profiles, for editors and other tools.
+@click.argument("session", metavar="FILE|FOLDER", type=click.Path())
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
+@click.option("--name", help="What to call the outage (default: the session's name).")
+def scenario(session: str, output: str | None, name: str | None) -> None:
+    """Turn what somebody did in a recorded session into a scenario: its cuts, restores and seals, and what health did.
+
+    \b
+      belljar scenario journal.belljar.jsonl -o outage.yaml
+      belljar demo --scenario outage.yaml
+    """
+    from belljar_tui.headless import scenario as scripting
+
+    sys.exit(scripting.scenario(session, output=output, name=name))
+
+
+@cli.command()
+@click.argument("of", default="profile", type=click.Choice(["profile", "scenario"]))
+def schema(of: str) -> None:
+    """Print the JSON Schema of profiles, or of scenarios, for editors and other tools.
 
     \b
       belljar schema > belljar.schema.json
     """
     from belljar_tui.headless import printer
-    from belljar_tui.journal.profile_schema import SCHEMA_PATH
+    from belljar_tui.journal.profile_schema import SCENARIO_SCHEMA_PATH, SCHEMA_PATH
 
-    printer.line(SCHEMA_PATH.read_bytes().rstrip())
+    path = SCHEMA_PATH if of == "profile" else SCENARIO_SCHEMA_PATH
+    printer.line(path.read_bytes().rstrip())
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""`belljar diff`: what changed between two profiles, for a review."""
+"""`belljar diff`: what changed between two profiles, for a review; or between two recorded sessions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,66 @@ from rich.markup import escape
 
 from belljar_tui.core.profile import claim_of
 from belljar_tui.core.profile_diff import Change, changes
+from belljar_tui.core.report import report_of
+from belljar_tui.core.session_diff import Difference, differences
+from belljar_tui.errors import UsageError
 from belljar_tui.headless import printer
+from belljar_tui.headless.report import journal_at
 from belljar_tui.journal.profile_file import read_profile
+from belljar_tui.journal.reader import iterate_journal
 
 SAME, DIFFERENT = 0, 1
 """Exit codes, as those of diff(1); trouble is 2."""
+_PEEK = 64
+"""Bytes of a file that tell what it is."""
 
 
 def diff(before: str, after: str, *, as_json: bool) -> int:
-    """Returns whether the contract is the same. Raises BadProfile."""
+    """Returns whether they are the same. Raises BadProfile and BadJournal, and UsageError for one of each."""
+    kinds = [_is_session(Path(path)) for path in (before, after)]
+    if all(kinds):
+        return _sessions(journal_at(Path(before)), journal_at(Path(after)), as_json=as_json)
+    if any(kinds):
+        session, profile = (before, after) if kinds[0] else (after, before)
+        raise UsageError(
+            f"{session} is a recorded session and {profile} is not.",
+            remedy="Compare two sessions, or two profiles: a session saves its profile with s, a search with -o.",
+        )
+    return _profiles(before, after, as_json=as_json)
+
+
+def _is_session(path: Path) -> bool:
+    """By content: a journal's first line says that it is one. What can be read only once is taken for a profile."""
+    if path.is_dir():
+        return True
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(_PEEK).lstrip().startswith(b'{"belljar_journal"')
+    except OSError:
+        return False
+
+
+def _sessions(before: Path, after: Path, *, as_json: bool) -> int:
+    found = differences(report_of(iterate_journal(before)), report_of(iterate_journal(after)))
+    if as_json:
+        printer.json({"same": not found, "differences": found})
+    elif found:
+        lines = [f"  {_mark(one)} {escape(one.words)}" for one in found]
+        printer.rich("\n".join(["[bold]The sessions differ:[/]", *lines]))
+    else:
+        printer.rich("[bold]The same was called, cut and needed.[/]")
+    return DIFFERENT if found else SAME
+
+
+def _mark(one: Difference) -> str:
+    if one.before is None:
+        return "[green]+[/]"
+    return "[red]-[/]" if one.after is None else "[yellow]~[/]"
+
+
+def _profiles(before: str, after: str, *, as_json: bool) -> int:
     one, other = read_profile(Path(before)), read_profile(Path(after))
     found = changes(one, other)
     is_same = not any(change.is_contract for change in found)

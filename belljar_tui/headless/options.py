@@ -116,6 +116,23 @@ def session_options(command: Command) -> Command:
     return command
 
 
+def scenario_options(command: Command) -> Command:
+    """An outage as a script."""
+    for option in (
+        click.option(
+            "--scenario",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="FILE",
+            help="Play an outage from a file beside the session; exit code 0 when all went as it expects, 1 when not.",
+        ),
+        click.option(
+            "--json", "as_json", is_flag=True, help="With --scenario: no screen, and one JSON object with the result."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def environment_of(extra: Sequence[str]) -> dict[str, str]:
     """Our own environment with `NAME=VALUE` settings on top; a bare NAME must be set already."""
     environment = dict(os.environ)

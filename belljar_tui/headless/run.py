@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from belljar_tui import locations
 from belljar_tui.core.model import Mode, Seal, Wanted
+from belljar_tui.core.scenario import first_wanted
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.asking import asked_for
 from belljar_tui.headless.container_options import ContainerAsked
 from belljar_tui.headless.opening import Asked, Opened, asked_for_lab, open_session
+from belljar_tui.headless.scenario import Script, Verdict
 from belljar_tui.headless.searching import new_search_of
-from belljar_tui.headless.stream import stream
+from belljar_tui.headless.showing import explore, note_files, require_terminal, show
+from belljar_tui.headless.stream import stream, tell
 from belljar_tui.session import NewSearch
 from belljar_tui.wire.messages import Checks
 
@@ -34,6 +35,8 @@ def run(
     journal: str | None,
     search: tuple[Sequence[Mode], int],
     container: ContainerAsked,
+    scenario: str | None = None,
+    as_json: bool = False,
 ) -> int:
     """Seal a program of the user's, or a container. Returns the exit code. Raises BellJarError."""
     asked = asked_for(
@@ -46,54 +49,63 @@ def run(
         wanted=Wanted(seal=Seal(seal)),
         journal=journal,
     )
-    return _show(_checked(asked, headless=headless), search, headless=headless)
+    return _see(asked, search, scenario, headless=headless, as_json=as_json)
 
 
-def demo(lab: str, *, seal: str, headless: bool, journal: str | None, search: tuple[Sequence[Mode], int]) -> int:
+def demo(
+    lab: str,
+    *,
+    seal: str,
+    headless: bool,
+    journal: str | None,
+    search: tuple[Sequence[Mode], int],
+    scenario: str | None = None,
+    as_json: bool = False,
+) -> int:
     """Open a built-in lab. Returns the exit code. Raises BellJarError."""
     asked = msgspec.structs.replace(asked_for_lab(lab, Wanted(seal=Seal(seal))), journal=journal)
-    return _show(_checked(asked, headless=headless), search, headless=headless)
+    return _see(asked, search, scenario, headless=headless, as_json=as_json)
 
 
-def require_terminal() -> None:
-    """Raises UsageError where the explorer would have no screen."""
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
-        raise UsageError(
-            "The explorer needs a terminal, and this is none.",
-            remedy="Add --headless for events as JSON Lines, or use: belljar verify PROFILE",
-        )
-
-
-def _checked(asked: Asked, *, headless: bool) -> Asked:
-    if not headless:
+def _see(
+    asked: Asked, search: tuple[Sequence[Mode], int], scenario: str | None, *, headless: bool, as_json: bool
+) -> int:
+    if as_json and scenario is None:
+        raise UsageError("--json says what came of a scenario.", remedy="Give one: --scenario FILE")
+    if not headless and not as_json:
         require_terminal()
-    return asked
+    if scenario is not None:
+        return _play(asked, search, scenario, headless=headless, as_json=as_json)
+    return show(_opening(asked, search), headless=headless)
 
 
-def _show(asked: Asked, search: tuple[Sequence[Mode], int], *, headless: bool) -> int:
+def _play(asked: Asked, search: tuple[Sequence[Mode], int], scenario: str, *, headless: bool, as_json: bool) -> int:
+    """The session with a scenario beside it; 0 when all went as expected."""
+    script = Script.read(scenario, asked.lab)
+    if not asked.health.checks and any(step.expect is not None for step in script.scenario.steps):
+        what = f"{scenario} expects something of health, and nothing measures it."
+        raise UsageError(what, remedy="Give a check: --health http://localhost:8080/ready")
+    asked = msgspec.structs.replace(asked, wanted=first_wanted(script.scenario, asked.wanted))
+    if headless or as_json:
+        opened = open_session(asked)
+        code = int(asyncio.run(stream(opened.session, tell if headless else None, script.play)))
+    else:
+        opened, code = explore(_opening(asked, search), script.play)
+    note_files(opened)
+    if code:
+        return code
+    verdict = Verdict.of(script, opened.session.state)
+    if headless and not as_json:
+        diagnostics.note("\n".join(verdict.plain_lines()))  # stdout is the events'
+    else:
+        verdict.say(opened.journal, as_json=as_json)
+    return verdict.code
+
+
+def _opening(asked: Asked, search: tuple[Sequence[Mode], int]) -> Callable[[], Opened]:
+    """A session that finds minimal working sets in these modes, with so many jars at once."""
+
     def searches(of: Asked, folder: Path) -> NewSearch:
         return new_search_of(of, folder, *search)
 
-    return show(lambda: open_session(asked, searches), headless=headless)
-
-
-def show(open_one: Callable[[], Opened], *, headless: bool) -> int:
-    """Open a session and see it to its end, on the screen or headless. Returns the exit code. Raises BellJarError."""
-    if headless:
-        opened = open_one()
-        code = int(asyncio.run(stream(opened.session)))
-    else:
-        from belljar_tui.tui.app import ExplorerApp
-        from belljar_tui.tui.keymap import read_keymap
-
-        keymap = read_keymap(locations.keymap())  # before anything is made
-        opened = open_one()
-        path = locations.profile_of(opened.session.opening.name, Path())
-        app = ExplorerApp(opened.session, str(path), keymap)
-        app.run()
-        code = app.return_code or 0
-    output = f"\noutput   {opened.log}" if opened.log.exists() else ""
-    diagnostics.note(f"journal  {opened.journal}{output}")
-    if opened.writer.lost:
-        diagnostics.note(f"belljar: the journal lacks {opened.writer.lost} events: {opened.writer.failure}")
-    return code
+    return lambda: open_session(asked, searches)

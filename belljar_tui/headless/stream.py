@@ -6,6 +6,7 @@ import asyncio
 import selectors
 import signal
 import sys
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,7 +14,7 @@ from belljar_tui.core import commands, events
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import printer
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.session import Session
+from belljar_tui.session import Beside, Session
 
 _LINE_BYTES = 1 << 20
 _FILE_BYTES = 16 << 20
@@ -21,16 +22,24 @@ _SETTLED_S = 1.2
 """Two looks of the agent at the jar's processes: by then, daemons that the service left behind have been seen."""
 
 
-async def stream(session: Session) -> Exit:
-    """Run a session to its end: `quit`, a signal, or the agent's end. Raises BellJarError."""
+def tell(event: events.AnyEvent) -> None:
+    """One line of the stream."""
+    printer.line(events.encode(event))
+
+
+async def stream(
+    session: Session, on_event: Callable[[events.AnyEvent], None] | None = tell, beside: Beside | None = None
+) -> Exit:
+    """Run a session to its end: `quit`, a signal, the end of what is beside it, or the agent's. Raises BellJarError."""
     ending, gone = asyncio.Event(), asyncio.Event()
 
-    def tell(event: events.AnyEvent) -> None:
-        printer.line(events.encode(event))
+    def heard(event: events.AnyEvent) -> None:
+        if on_event is not None:
+            on_event(event)
         if isinstance(event, events.TargetLost) and event.is_for_good:
             gone.set()
 
-    session.on_event = tell
+    session.on_event = heard
     interrupted = False
 
     def interrupt() -> None:
@@ -46,7 +55,7 @@ async def stream(session: Session) -> Exit:
         await session.start()
         listening = asyncio.create_task(_listen(session))
         waiting = asyncio.create_task(ending.wait())
-        obeying = asyncio.create_task(_obey_to_the_end(session))
+        obeying = asyncio.create_task(_obey_to_the_end(session) if beside is None else beside(session))
         leaving = asyncio.create_task(gone.wait())
         await asyncio.wait([listening, waiting, obeying, leaving], return_when=asyncio.FIRST_COMPLETED)
         if interrupted:

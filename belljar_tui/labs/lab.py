@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from belljar_tui.core.model import NAME_SERVICE
+
 
 class Truth(msgspec.Struct, frozen=True):
     """What the service really needs; tests and later searches are measured against it."""
@@ -29,3 +31,9 @@ class Lab(msgspec.Struct, frozen=True):
     hosts: dict[str, str]
     """Host name -> last part of its addresses (10.77.1.N and fd77:1::N); a name without a dot is not in the DNS."""
     truth: Truth
+
+    @property
+    def dependencies(self) -> frozenset[str]:
+        """Ids of all there are, name service included."""
+        one_of = (one for group in self.truth.one_of for one in group)
+        return frozenset({*self.truth.always, *self.truth.cold_only, *one_of, *self.truth.tolerated, NAME_SERVICE})

@@ -22,7 +22,7 @@ from belljar_tui.core import events as ev
 from belljar_tui.core.duration import parse_duration
 from belljar_tui.core.model import Mode, Seal
 from belljar_tui.errors import BellJarError
-from belljar_tui.session import Session
+from belljar_tui.session import Beside, Session
 from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
 from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import KEYS, PLAIN_MOVES, name_of
@@ -48,6 +48,7 @@ class ExplorerApp(App[None]):
         session: not yet started.
         profile_path: what `s` suggests.
         keymap: binding id -> keys, for people who remap.
+        beside: begins once the session has.
     """
 
     CSS_PATH = Path(__file__).with_name("belljar.tcss")
@@ -59,6 +60,7 @@ class ExplorerApp(App[None]):
         session: Session,
         profile_path: str = "service.belljar.yaml",
         keymap: Mapping[str, str] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         super().__init__()
         self.session = session
@@ -66,6 +68,7 @@ class ExplorerApp(App[None]):
         self._remapped = dict(keymap or {})
         self.search_screen = SearchScreen(session, profile_path, self._remapped)
         self._mode = Mode.REFUSE
+        self._beside = beside
         self.return_code_wanted = 0
         self._is_stale = True
         self._painted_at = -1.0
@@ -111,6 +114,8 @@ class ExplorerApp(App[None]):
         """The session, from its start to the agent's end."""
         try:
             await self.session.start()
+            if self._beside is not None:
+                self.run_worker(self._beside(self.session), exit_on_error=False)
             async for _ in self.session.listen():
                 pass  # the fold and `_take` happen on the way
         except BellJarError as error:

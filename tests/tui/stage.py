@@ -14,7 +14,8 @@ from textual.pilot import Pilot
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.state import State
-from belljar_tui.session import Session
+from belljar_tui.session import Beside, Session
+from belljar_tui.tui import app as app_module
 from belljar_tui.tui.app import ExplorerApp
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -29,7 +30,11 @@ class Stage(ExplorerApp):
     """The explorer with a clock that only moves with what happens, so that a screen is the same every time."""
 
     def __init__(
-        self, agent: FakeAgent, oracle: FakeOracle | None = None, keymap: dict[str, str] | None = None
+        self,
+        agent: FakeAgent,
+        oracle: FakeOracle | None = None,
+        keymap: dict[str, str] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.agent = agent
         self.oracle = oracle or FakeOracle()
@@ -42,7 +47,9 @@ class Stage(ExplorerApp):
             save=lambda state, path: self.saved.append((state, path)),
             new_search=oracle.new_search if oracle is not None else None,
         )
-        super().__init__(session, "checkout.belljar.yaml", keymap)
+        super().__init__(session, "checkout.belljar.yaml", keymap, beside)
+        # The last resort of a terminal that hangs ends this process, and with it every test that was still to come.
+        vars(app_module)["leave_for_sure"] = lambda code: None
         session.now = lambda: max(session.state.at, 1.0, self.oracle.clock)  # type: ignore[method-assign]
 
     @property
@@ -63,9 +70,12 @@ class Stage(ExplorerApp):
 
 @asynccontextmanager
 async def staged(
-    size: tuple[int, int] = (120, 30), oracle: FakeOracle | None = None, keymap: dict[str, str] | None = None
+    size: tuple[int, int] = (120, 30),
+    oracle: FakeOracle | None = None,
+    keymap: dict[str, str] | None = None,
+    beside: Beside | None = None,
 ) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
-    app = Stage(FakeAgent(beginning()), oracle, keymap)
+    app = Stage(FakeAgent(beginning()), oracle, keymap, beside)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.session.state.health_detail == "200 ready")
         await pilot.press("home")

@@ -10,9 +10,11 @@ from fake import FakeAgent, is_sealed
 from stage import SIZES, Stage, staged, until
 from textual.pilot import Pilot
 
+from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Mode
 from belljar_tui.errors import AgentLost
+from belljar_tui.session import Session
 from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
 from belljar_tui.tui.graph import GraphView
 
@@ -253,3 +255,13 @@ async def test_arrows_select_rows_in_a_map_longer_than_its_window() -> None:
         assert first == AUTH
         await pilot.press("end")
         assert app.query_one(GraphView).scroll_offset.y > 0
+
+
+async def test_what_goes_on_beside_the_session_can_cut_and_the_screen_shows_it() -> None:
+    async def beside(session: Session) -> str:
+        await session.do(cmd.Cut(AUTH))
+        return "over"
+
+    async with staged(beside=beside) as (app, pilot):
+        await until(pilot, lambda: app.session.state.dependencies[AUTH].is_cut)
+        assert "✂  auth.lab" in app.screen_text

@@ -35,11 +35,12 @@ def loaded_by(program: str) -> set[str]:
         ["schema", "--help"],
         ["export", "--help"],
         ["order", "--help"],
+        ["report", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = loaded_by(RUN.format(argv=["belljar", *arguments]))
-    assert not loaded & {"textual", "pyroute2", "networkx", "docker", "yaml", "dns"}
+    assert not loaded & {"textual", "pyroute2", "networkx", "docker", "yaml", "dns", "jinja2"}
 
 
 def test_verifying_never_loads_the_explorer() -> None:

@@ -1,0 +1,56 @@
+"""A session from its opening to its end: on the screen, or as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from belljar_tui import locations
+from belljar_tui.errors import UsageError
+from belljar_tui.headless import diagnostics
+from belljar_tui.headless.opening import Opened
+from belljar_tui.headless.stream import stream
+from belljar_tui.session import Beside
+
+
+def require_terminal() -> None:
+    """Raises UsageError where the explorer would have no screen."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise UsageError(
+            "The explorer needs a terminal, and this is none.",
+            remedy="Add --headless for events as JSON Lines, or use: belljar verify PROFILE",
+        )
+
+
+def show(open_one: Callable[[], Opened], *, headless: bool) -> int:
+    """Open a session and see it to its end. Returns the exit code. Raises BellJarError."""
+    if headless:
+        opened = open_one()
+        code = int(asyncio.run(stream(opened.session)))
+    else:
+        opened, code = explore(open_one)
+    note_files(opened)
+    return code
+
+
+def explore(open_one: Callable[[], Opened], beside: Beside | None = None) -> tuple[Opened, int]:
+    """Open a session on the screen, with something that goes on beside it. Its exit code comes second."""
+    from belljar_tui.tui.app import ExplorerApp
+    from belljar_tui.tui.keymap import read_keymap
+
+    keymap = read_keymap(locations.keymap())  # before anything is made
+    opened = open_one()
+    path = locations.profile_of(opened.session.opening.name, Path())
+    app = ExplorerApp(opened.session, str(path), keymap, beside)
+    app.run()
+    return opened, app.return_code or 0
+
+
+def note_files(opened: Opened) -> None:
+    """Say where the session can be read again."""
+    output = f"\noutput   {opened.log}" if opened.log.exists() else ""
+    diagnostics.note(f"journal  {opened.journal}{output}")
+    if opened.writer.lost:
+        diagnostics.note(f"belljar: the journal lacks {opened.writer.lost} events: {opened.writer.failure}")
