@@ -16,8 +16,8 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=_snake):
-    """The common head of every event."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=_snake, gc=False):
+    """The common head of every event. Events are trees: the collector of cycles need not look at them."""
 
     at: float
     """Seconds since the session started."""
@@ -374,6 +374,11 @@ def encode(event: AnyEvent) -> bytes:
 def decode(line: bytes | str) -> AnyEvent:
     """Raises msgspec.ValidationError or msgspec.DecodeError when `line` is not an event."""
     return _decoder.decode(line)
+
+
+def decode_lines(lines: bytes) -> list[AnyEvent]:
+    """One event a line, much faster than one by one. Raises as `decode` does, and then does not say where."""
+    return _decoder.decode_lines(lines)
 
 
 def to_builtins(event: AnyEvent) -> dict[str, Any]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.failures import FAILURES
+from belljar_tui.core.grown import Grown
 from belljar_tui.core.model import Health, Mode, Protocol, Seal, Settings, Wanted
 from belljar_tui.core.search_view import SearchView, searched
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+_replace = msgspec.structs.replace
 BLOCKED_KEPT = 500
 """Blocked-call lines kept in the state for the screen; the journal has them all."""
 
 
-class Process(msgspec.Struct, frozen=True):
+class Process(msgspec.Struct, frozen=True, gc=False):
     pid: int
     parent: int
     name: str
@@ -24,7 +28,7 @@ class Process(msgspec.Struct, frozen=True):
     is_gone: bool = False
 
 
-class Trying(msgspec.Struct, frozen=True):
+class Trying(msgspec.Struct, frozen=True, gc=False):
     """What a cut did to health."""
 
     mode: Mode
@@ -34,7 +38,7 @@ class Trying(msgspec.Struct, frozen=True):
     """Seconds from the cut to that health."""
 
 
-class DependencyView(msgspec.Struct, frozen=True):
+class DependencyView(msgspec.Struct, frozen=True, gc=False):
     """All that is known of one dependency."""
 
     id: str
@@ -72,7 +76,7 @@ class DependencyView(msgspec.Struct, frozen=True):
         return self.mode is not None
 
 
-class BlockedLine(msgspec.Struct, frozen=True):
+class BlockedLine(msgspec.Struct, frozen=True, gc=False):
     at: float
     dependency: str
     mode: Mode
@@ -81,7 +85,7 @@ class BlockedLine(msgspec.Struct, frozen=True):
     count: int
 
 
-class HealthSpan(msgspec.Struct, frozen=True):
+class HealthSpan(msgspec.Struct, frozen=True, gc=False):
     at: float
     health: Health
     check: str
@@ -117,8 +121,8 @@ class Target(msgspec.Struct, frozen=True):
     is_for_good: bool = False
 
 
-class State(msgspec.Struct, frozen=True):
-    """One moment of a session. Immutable; `apply` makes the next one."""
+class State(msgspec.Struct, frozen=True, gc=False):
+    """One moment of a session. Immutable; `apply` makes the next one. (It holds no cycle: nothing to collect.)"""
 
     at: float = 0.0
     name: str = ""
@@ -144,15 +148,16 @@ class State(msgspec.Struct, frozen=True):
     health_check: str = ""
     health_detail: str = ""
     health_since: float = 0.0
-    health_spans: tuple[HealthSpan, ...] = ()
+    health_spans: Grown[HealthSpan] = Grown()
     blocked: int = 0
-    blocked_lines: tuple[BlockedLine, ...] = ()
-    """Newest last, at most BLOCKED_KEPT; neighbours from one caller to one cut within a second are one line."""
+    blocked_before: Grown[BlockedLine] = Grown()
+    blocked_last: BlockedLine | None = None
+    """The newest line, which the next call may still join, and the lines before it."""
     lost: int = 0
-    audit_failures: tuple[str, ...] = ()
-    notes: tuple[ev.NoteAdded, ...] = ()
-    rejected: tuple[ev.CommandRejected, ...] = ()
-    saved: tuple[str, ...] = ()
+    audit_failures: Grown[str] = Grown()
+    notes: Grown[ev.NoteAdded] = Grown()
+    rejected: Grown[ev.CommandRejected] = Grown()
+    saved: Grown[str] = Grown()
     last_cut: str = ""
     """The dependency whose cut health is now measured against; empty when the last change was a restore."""
     last_cut_at: float | None = None
@@ -181,6 +186,11 @@ class State(msgspec.Struct, frozen=True):
     def modes(self) -> tuple[Mode, ...]:
         """How a dependency can be cut in this session."""
         return tuple(mode for mode in FAILURES if mode not in self.lacks)
+
+    @property
+    def blocked_lines(self) -> tuple[BlockedLine, ...]:
+        """Newest last, at most BLOCKED_KEPT; neighbours from one caller to one cut within a second are one line."""
+        return (*self.blocked_before[:], self.blocked_last) if self.blocked_last is not None else ()
 
     @property
     def open_count(self) -> int:
@@ -214,22 +224,41 @@ class State(msgspec.Struct, frozen=True):
 
 
 def fold(events: Iterable[ev.AnyEvent], start: State | None = None) -> State:
-    """Apply every event in turn."""
-    state = start if start is not None else State()
+    """Apply every event in turn. What is copied for one event is copied once for all of them."""
+    state = _with_dicts(start if start is not None else State(), _Owned)
+    at = state.at
     for event in events:
-        state = apply(state, event)
-    return state
+        state = _STEPS[type(event)](state, event)
+        if event.at > at:
+            at = event.at
+    return _with_dicts(_with(state, at=at), dict)
+
+
+class _Owned(dict[Key, Value]):
+    """Held by the state of a fold under way and by nobody else, so that it may be changed in place."""
+
+
+def _with_dicts(state: State, kind: type[dict[Any, Any]]) -> State:
+    return _with(state, processes=kind(state.processes), dependencies=kind(state.dependencies), names=kind(state.names))
+
+
+def _set(known: dict[Key, Value], key: Key, value: Value) -> dict[Key, Value]:
+    """`known` with one value more, or another one."""
+    if type(known) is _Owned:
+        known[key] = value
+        return known
+    return {**known, key: value}
 
 
 def apply(state: State, event: ev.AnyEvent) -> State:
-    """The state after `event`. Time never runs backwards: an early `at` keeps the later clock."""
+    """The state after `event`. Time never runs backwards: an early `at` keeps the later clock. No step reads it."""
     step = _STEPS[type(event)]
     moved: State = step(state, event)
-    return _with(moved, at=max(state.at, event.at))
+    return _with(moved, at=event.at) if event.at > state.at else moved
 
 
 def _with(state: State, **changes: Any) -> State:
-    return msgspec.structs.replace(state, **changes)
+    return _replace(state, **changes)
 
 
 def _view(state: State, dependency: str, at: float) -> DependencyView:
@@ -237,8 +266,12 @@ def _view(state: State, dependency: str, at: float) -> DependencyView:
 
 
 def _put(state: State, view: DependencyView, **changes: Any) -> State:
-    changed = msgspec.structs.replace(view, **changes)
-    return _with(state, dependencies={**state.dependencies, view.id: changed})
+    return _keep(state, _replace(view, **changes))
+
+
+def _keep(state: State, view: DependencyView) -> State:
+    known = _set(state.dependencies, view.id, view)
+    return state if known is state.dependencies else _with(state, dependencies=known)
 
 
 def _session_started(state: State, event: ev.SessionStarted) -> State:
@@ -315,7 +348,7 @@ def _service_exited(state: State, event: ev.ServiceExited) -> State:
 
 def _process_seen(state: State, event: ev.ProcessSeen) -> State:
     process = Process(event.pid, event.parent, event.name, event.command)
-    return _with(state, processes={**state.processes, event.pid: process})
+    return _with(state, processes=_set(state.processes, event.pid, process))
 
 
 def _process_gone(state: State, event: ev.ProcessGone) -> State:
@@ -323,7 +356,7 @@ def _process_gone(state: State, event: ev.ProcessGone) -> State:
     if known is None:
         return state
     gone = msgspec.structs.replace(known, is_gone=True)
-    return _with(state, processes={**state.processes, event.pid: gone})
+    return _with(state, processes=_set(state.processes, event.pid, gone))
 
 
 def _dependency_seen(state: State, event: ev.DependencySeen) -> State:
@@ -340,13 +373,13 @@ def _callers(view: DependencyView, pid: int | None) -> tuple[int, ...]:
 
 def _name_resolved(state: State, event: ev.NameResolved) -> State:
     known = state.names.get(event.name, ())
-    return _with(state, names={**state.names, event.name: tuple(dict.fromkeys((*known, *event.addresses)))})
+    addresses = tuple(dict.fromkeys((*known, *event.addresses)))
+    return _with(state, names=_set(state.names, event.name, addresses))
 
 
 def _call_blocked(state: State, event: ev.CallBlocked) -> State:
     view = _view(state, event.dependency, event.at)
-    state = _put(
-        state,
+    changed = _replace(
         view,
         blocked=view.blocked + event.count,
         blocked_now=view.blocked_now + event.count,
@@ -354,36 +387,40 @@ def _call_blocked(state: State, event: ev.CallBlocked) -> State:
         active_at=event.at,
         callers=_callers(view, event.pid),
     )
+    state = _keep(state, changed)
     if state.health is Health.UNHEALTHY and event.dependency == state.last_cut and not view.blocked_now:
         state = _blamed(state, state.health_since)  # health turned before the call was told of
     line = BlockedLine(event.at, event.dependency, event.mode, event.pid, event.process, event.count)
-    return _with(state, blocked=state.blocked + event.count, blocked_lines=_joined(state.blocked_lines, line))
+    before, last = _lined(state.blocked_before, state.blocked_last, line)
+    return _replace(state, blocked=state.blocked + event.count, blocked_before=before, blocked_last=last)
 
 
-def _joined(lines: tuple[BlockedLine, ...], line: BlockedLine) -> tuple[BlockedLine, ...]:
-    """Append, or add to the last line when it is the same caller and cut within a second."""
-    if lines:
-        last = lines[-1]
-        same = (last.dependency, last.mode, last.pid) == (line.dependency, line.mode, line.pid)
-        if same and line.at - last.at < 1.0:
-            return (*lines[:-1], msgspec.structs.replace(last, count=last.count + line.count))
-    return (*lines, line)[-BLOCKED_KEPT:]
+def _lined(
+    before: Grown[BlockedLine], last: BlockedLine | None, line: BlockedLine
+) -> tuple[Grown[BlockedLine], BlockedLine]:
+    """One line more, or more in the last line when it is the same caller and cut within a second."""
+    if last is None:
+        return before, line
+    is_same = last.dependency == line.dependency and last.mode is line.mode and last.pid == line.pid
+    if is_same and line.at - last.at < 1.0:
+        return before, _replace(last, count=last.count + line.count)
+    return before.appended(last, BLOCKED_KEPT - 1), line
 
 
 def _traffic_counted(state: State, event: ev.TrafficCounted) -> State:
     view = _view(state, event.dependency, event.at)
     span = event.at - view.counted_at
     grown = event.bytes - view.bytes
-    return _put(
-        state,
+    changed = _replace(
         view,
         calls=event.calls,
         packets=event.packets,
         bytes=event.bytes,
-        bytes_per_s=max(grown, 0) / span if span > 0 else view.bytes_per_s,
+        bytes_per_s=(grown if grown > 0 else 0) / span if span > 0 else view.bytes_per_s,
         active_at=event.at if event.packets > view.packets else view.active_at,
         counted_at=event.at,
     )
+    return _keep(state, changed)
 
 
 def _cut_applied(state: State, event: ev.CutApplied) -> State:
@@ -454,7 +491,7 @@ def _health_changed(state: State, event: ev.HealthChanged) -> State:
         health_check=event.check,
         health_detail=event.detail,
         health_since=event.at if is_turn else state.health_since,
-        health_spans=(*state.health_spans, span),
+        health_spans=state.health_spans.appended(span),
     )
     if is_turn and event.health is Health.UNHEALTHY:
         return _blamed(state, event.at)
@@ -486,19 +523,19 @@ def _events_lost(state: State, event: ev.EventsLost) -> State:
 
 
 def _audit_failed(state: State, event: ev.AuditFailed) -> State:
-    return _with(state, audit_failures=(*state.audit_failures, event.detail))
+    return _with(state, audit_failures=state.audit_failures.appended(event.detail))
 
 
 def _command_rejected(state: State, event: ev.CommandRejected) -> State:
-    return _with(state, rejected=(*state.rejected, event))
+    return _with(state, rejected=state.rejected.appended(event))
 
 
 def _note_added(state: State, event: ev.NoteAdded) -> State:
-    return _with(state, notes=(*state.notes, event))
+    return _with(state, notes=state.notes.appended(event))
 
 
 def _profile_saved(state: State, event: ev.ProfileSaved) -> State:
-    return _with(state, saved=(*state.saved, event.path))
+    return _with(state, saved=state.saved.appended(event.path))
 
 
 def _searched(state: State, event: ev.Event) -> State:

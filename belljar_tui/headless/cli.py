@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +25,16 @@ from belljar_tui.headless.options import (
     session_options,
 )
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _complete_sessions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from belljar_tui.headless import replay as replaying
+
+    return replaying.complete(context, parameter, incomplete)
 
 
 @click.group(context_settings=CONTEXT)
@@ -40,6 +49,7 @@ def cli() -> None:
       belljar demo                                          explore the built-in lab
       belljar run --health http://localhost:8080/ready -- ./server --port 8080
       belljar minimize --lab checkout                       find what it cannot do without
+      belljar replay                                        look around in a recorded session
       belljar verify checkout.belljar.yaml                  prove a saved profile again, in CI
       belljar doctor                                        what this machine can do
     """
@@ -170,6 +180,25 @@ def minimize(**options: Any) -> None:
     from belljar_tui.headless import minimize as minimizing
 
     sys.exit(minimizing.minimize(**options))
+
+
+@cli.command()
+@click.argument("session", required=False, metavar="[FILE|FOLDER|NAME]", shell_complete=_complete_sessions)
+def replay(session: str | None) -> None:
+    """Look around in a recorded session: the explorer on a journal.
+
+    Play, step, scrub, jump to the next cut or health change: any moment is shown exactly as it was. Needs no root, no
+    engine and no service. FILE is a journal, FOLDER a session's folder, NAME one of the recorded sessions; without
+    one, choose from a list. The journal is never written to; notes are kept beside it.
+
+    \b
+      belljar replay
+      belljar replay ~/.local/state/belljar/sessions/checkout-20260101-120000
+      belljar replay outage.belljar.jsonl
+    """
+    from belljar_tui.headless import replay as replaying
+
+    sys.exit(replaying.replay(session))
 
 
 @cli.command()

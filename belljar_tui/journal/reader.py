@@ -13,6 +13,8 @@ from belljar_tui.errors import BadJournal
 from belljar_tui.journal.migrate import VERSION, Record, migrated
 from belljar_tui.journal.writer import Header
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError)
+"""What reading a line that is no event may raise."""
 _REMEDY = "Is it a journal (*.belljar.jsonl) that BellJar wrote?"
 
 
@@ -31,16 +33,24 @@ def iterate_journal(path: Path) -> Iterator[AnyEvent]:
 
 
 def _events(path: Path, file: BinaryIO) -> Iterator[AnyEvent]:
-    version = _version(path, file.readline())
-    read = decode if version == VERSION else _migrating(version)
+    version = version_of(path, file.readline())
+    if version > VERSION:
+        why = f"line 1: it has format {version} and was written by a newer BellJar; this one reads up to {VERSION}."
+        raise BadJournal(str(path), why, "Upgrade BellJar.")
+    read = line_reader(version)
     for number, line in enumerate(file, start=2):
         try:
             event = read(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError) as error:
+        except UNREADABLE as error:
             if not line.endswith(b"\n"):
                 return  # The writer was killed in the middle of its last line.
-            raise BadJournal(str(path), f"line {number}: {_reason(line, error)}.", _REMEDY) from error
+            raise BadJournal(str(path), f"line {number}: {reason(line, error)}.", _REMEDY) from error
         yield event
+
+
+def line_reader(version: int) -> Callable[[bytes], AnyEvent]:
+    """What reads one line of that format; it may raise any of UNREADABLE."""
+    return decode if version >= VERSION else _migrating(version)
 
 
 def _migrating(version: int) -> Callable[[bytes], AnyEvent]:
@@ -51,22 +61,21 @@ def _migrating(version: int) -> Callable[[bytes], AnyEvent]:
     return read
 
 
-def _version(path: Path, line: bytes) -> int:
+def version_of(path: Path, line: bytes) -> int:
+    """The format that a journal's first line names, be it newer than ours. Raises BadJournal when it is none."""
     if not line:
         raise BadJournal(str(path), "is empty.", _REMEDY)
     try:
         version = msgspec.json.decode(line, type=Header).belljar_journal
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadJournal(str(path), "line 1: this is not the first line of a journal.", _REMEDY) from error
-    if version > VERSION:
-        why = f"line 1: it has format {version} and was written by a newer BellJar; this one reads up to {VERSION}."
-        raise BadJournal(str(path), why, "Upgrade BellJar.")
     if version < 1:
         raise BadJournal(str(path), f"line 1: there is no journal format {version}.", _REMEDY)
     return version
 
 
-def _reason(line: bytes, error: Exception) -> str:
+def reason(line: bytes, error: Exception) -> str:
+    """Why a line is no event, in words."""
     if isinstance(error, msgspec.ValidationError):
         return f"not an event: {error}"
     return "damaged, not JSON" if line.strip() else "empty, where an event should be"

@@ -59,6 +59,12 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         index = self._shown.index(self.selected) if self.selected in self._shown else 0
         self._select(self._shown[max(0, min(len(self._shown) - 1, index + steps))])
 
+    def select(self, dependency: str) -> None:
+        """Select a row, where it is shown."""
+        if dependency in self._shown:
+            self.choose()
+            self._select(dependency)
+
     def choose(self) -> None:
         """From now on the selected row stays selected, whatever comes."""
         self._is_chosen = True

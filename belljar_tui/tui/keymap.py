@@ -9,6 +9,7 @@ from textual.keys import _character_to_key
 from belljar_tui.errors import BadKeymap
 from belljar_tui.journal.yaml_text import BadYaml, Document
 from belljar_tui.tui.keys import KEYS
+from belljar_tui.tui.replay_keys import REPLAY_KEYS
 from belljar_tui.tui.search_keys import SEARCH_KEYS
 
 
@@ -39,9 +40,9 @@ def read_keymap(path: Path) -> dict[str, str]:
     return keymap
 
 
-_SCREENS = [{key.id: key.key for key in keys if key.id is not None} for keys in (KEYS, SEARCH_KEYS)]
-"""Ids and keys of the explorer and of the search: the same key may mean something on each."""
-_IDS = {**_SCREENS[0], **_SCREENS[1]}
+_SCREENS = [{key.id: key.key for key in keys if key.id is not None} for keys in (KEYS, SEARCH_KEYS, REPLAY_KEYS)]
+"""Ids and keys of the explorer, of the search and of replay: the same key may mean something on each."""
+_IDS = {**_SCREENS[0], **_SCREENS[1], **_SCREENS[2]}
 
 
 def _listed(path: str, where: str, identity: str, keys: object) -> list[str]:

@@ -43,6 +43,7 @@ _NAMES = {
     "question_mark": "?", "slash": "/", "ctrl+c": "^c", "ctrl+r": "^r", "up": "↑", "down": "↓", "pageup": "PgUp",
     "pagedown": "PgDn", "home": "Home", "end": "End",
     "left": "←", "right": "→", "ctrl+left": "^←", "ctrl+right": "^→", "delete": "Del",
+    "comma": ",", "full_stop": ".", "plus": "+", "equals_sign": "=", "minus": "-",
 }  # fmt: skip
 
 

@@ -23,3 +23,19 @@ class CutToggled(Message):
 
 class TrialSelected(Message):
     """A trial, or a row of the grid of trials, was chosen with keys or mouse, or a newer one came."""
+
+
+class MomentChosen(Message):
+    """A moment on the time line was pointed at, in seconds since the session's start."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.at = at
+
+
+class EventStepped(Message):
+    """The wheel was turned on the time line: so many events on, or back."""
+
+    def __init__(self, events: int) -> None:
+        super().__init__()
+        self.events = events

@@ -23,7 +23,8 @@ class StatusLine(Static):
 
     _warnings: Sequence[str] = ()
 
-    def show(self, state: State, now: float) -> None:
+    def show(self, state: State, now: float, also: Sequence[str] = ()) -> None:
+        """`also`: warnings that are not the state's."""
         is_wide = self.size.width >= _WIDE
         left = Text(" BellJar  " if is_wide else " ", style="bold")
         left.append(f"{state.name} · {state.jar} · " if is_wide else f"{state.name} · ", style="")
@@ -40,7 +41,7 @@ class StatusLine(Static):
         left.append(f"{gap}{search}" if search else "", style="bold cyan")
         if is_wide and (time_of_day := words.time_of_day(state.started, now)):
             left.append(f"{time_of_day:>{max(0, self.size.width - left.cell_len - 1)}}", style="dim")
-        warnings = _warnings(state)
+        warnings = [*also, *_warnings(state)]
         for warning in warnings:
             left.append(f"\n ! {warning}", style="bold red")
         is_as_high = warnings == self._warnings
@@ -194,7 +195,7 @@ class HealthStrip(Static):
 _BARS = {Health.HEALTHY: "▇", Health.UNHEALTHY: "▁", Health.UNKNOWN: "·"}
 
 
-def health_at(spans: tuple[HealthSpan, ...], at: float) -> Health:
+def health_at(spans: Sequence[HealthSpan], at: float) -> Health:
     """The health that held at a moment (seconds since the start)."""
     for span in reversed(spans):
         if span.at <= at:

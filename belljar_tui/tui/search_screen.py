@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
@@ -16,7 +16,6 @@ from belljar_tui.core import commands as cmd
 from belljar_tui.core.model import NAME_SERVICE, Seal
 from belljar_tui.core.search import Conclusion
 from belljar_tui.core.search_view import SearchView
-from belljar_tui.session import Session
 from belljar_tui.tui.dialogs import HelpScreen, LinePrompt
 from belljar_tui.tui.keys import name_of
 from belljar_tui.tui.messages import TrialSelected
@@ -24,6 +23,9 @@ from belljar_tui.tui.result_view import ResultView
 from belljar_tui.tui.search_keys import GLYPHS, LEGEND, SEARCH_KEYS
 from belljar_tui.tui.search_panels import SearchStatus, TrialPanel
 from belljar_tui.tui.trial_grid import TrialGrid
+
+if TYPE_CHECKING:
+    from belljar_tui.tui.explorer import Explored
 
 _WIDE_COLUMNS, _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 150, 118, 60, 16
 
@@ -37,9 +39,10 @@ class SearchScreen(Screen[None]):
         keymap: binding id -> keys, for people who remap.
     """
 
+    keys: ClassVar[tuple[Binding, ...]] = SEARCH_KEYS
     BINDINGS: ClassVar[list[BindingType]] = list(SEARCH_KEYS)
 
-    def __init__(self, session: Session, profile_path: str, keymap: Mapping[str, str]) -> None:
+    def __init__(self, session: Explored, profile_path: str, keymap: Mapping[str, str]) -> None:
         super().__init__()
         self._session = session
         self._profile_path = profile_path
@@ -176,7 +179,7 @@ class SearchScreen(Screen[None]):
             self.query_one(TrialGrid).move_row(steps)
 
     def action_show_help(self) -> None:
-        keys = [(name_of(key, self._remapped), key.tooltip) for key in SEARCH_KEYS]
+        keys = [(name_of(key, self._remapped), key.tooltip) for key in self.keys]
         self.app.push_screen(HelpScreen(keys, LEGEND))
 
     def _save(self, path: str | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from jarred import BELLJAR
-from test_terminal import Terminal
+from terminal import Terminal
 
 from belljar_tui.journal.profile_file import write_profile
 from tests.unit.order.world import COMPANY

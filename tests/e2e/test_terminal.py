@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from jarred import BELLJAR, all_gone, family_of
+from terminal import Terminal
 
 pytestmark = [
     pytest.mark.terminal,
     pytest.mark.kernel,
     pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux"),
 ]
-
-
-class Terminal:
-    """A tmux server of its own with one window."""
-
-    def __init__(self, socket: Path, command: str, width: int, height: int, environment: dict[str, str]) -> None:
-        self._socket = socket
-        settings = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
-        size = ["-x", str(width), "-y", str(height)]
-        self._tmux("-f", "/dev/null", "new-session", "-d", *size, *settings, command)
-        self._tmux("set", "-g", "remain-on-exit", "on")
-        self.pid = int(self._tmux("display", "-p", "#{pane_pid}"))
-
-    def press(self, *keys: str) -> None:
-        self._tmux("send-keys", *keys)
-
-    def screen(self) -> str:
-        return self._tmux("capture-pane", "-p")
-
-    def shows(self, text: str) -> str:
-        """Wait until `text` is on the screen."""
-        end = time.monotonic() + 20
-        while text not in (screen := self.screen()):
-            assert time.monotonic() < end, f"{text!r} did not appear:\n{screen}"
-            time.sleep(0.05)
-        return screen
-
-    def close(self) -> None:
-        subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], check=False, capture_output=True)
-
-    def _tmux(self, *words: str) -> str:
-        return subprocess.run(
-            ["tmux", "-S", str(self._socket), *words], check=True, capture_output=True, text=True
-        ).stdout
 
 
 @pytest.fixture(params=[(80, 24), (160, 45)], ids=["80x24", "wide"])

@@ -10,10 +10,11 @@ from unittest.mock import patch
 
 from fake import OPENING, FakeAgent, beginning
 from fake_search import FakeOracle
+from textual.app import App
 from textual.pilot import Pilot
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.state import State
+from belljar_tui.core.state import State, fold
 from belljar_tui.session import Beside, Session
 from belljar_tui.tui import app as app_module
 from belljar_tui.tui.app import ExplorerApp
@@ -54,18 +55,26 @@ class Stage(ExplorerApp):
 
     @property
     def screen_text(self) -> str:
-        """The screen as plain text, trailing blanks left out."""
-        width, height = self.size
-        strips = self.screen._compositor.render_strips()[:height]
-        return "\n".join(strip.text[:width].rstrip() for strip in strips) + "\n"
+        return screen_text(self)
 
     def looks_like(self, name: str) -> None:
-        """Compare with the snapshot of this name, or write it where BELLJAR_UPDATE_SNAPSHOTS is set."""
-        path = SNAPSHOTS / f"{name}-{self.size[0]}x{self.size[1]}.txt"
-        if os.environ.get("BELLJAR_UPDATE_SNAPSHOTS"):
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(self.screen_text)
-        assert self.screen_text == path.read_text()
+        looks_like(self, name)
+
+
+def screen_text(app: App[None]) -> str:
+    """The screen as plain text, trailing blanks left out."""
+    width, height = app.size
+    strips = app.screen._compositor.render_strips()[:height]
+    return "\n".join(strip.text[:width].rstrip() for strip in strips) + "\n"
+
+
+def looks_like(app: App[None], name: str) -> None:
+    """Compare with the snapshot of this name, or write it where BELLJAR_UPDATE_SNAPSHOTS is set."""
+    path = SNAPSHOTS / f"{name}-{app.size[0]}x{app.size[1]}.txt"
+    if os.environ.get("BELLJAR_UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(screen_text(app))
+    assert screen_text(app) == path.read_text()
 
 
 @asynccontextmanager
@@ -80,6 +89,7 @@ async def staged(
         await until(pilot, lambda: app.session.state.health_detail == "200 ready")
         await pilot.press("home")
         yield app, pilot
+        assert fold(app.journal) == app.session.state, "what was recorded is what was shown"
         app._leave()
 
 

@@ -36,6 +36,7 @@ def loaded_by(program: str) -> set[str]:
         ["export", "--help"],
         ["order", "--help"],
         ["report", "--help"],
+        ["replay", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:

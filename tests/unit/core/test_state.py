@@ -40,6 +40,15 @@ def test_folding_in_two_parts_is_folding_at_once(first: list[ev.AnyEvent], secon
 
 
 @given(streams)
+def test_folding_many_at_once_is_applying_each(stream: list[ev.AnyEvent]) -> None:
+    states = list(accumulate(stream, apply, initial=State()))
+    written = [repr(state) for state in states]
+    assert [fold(stream[:count]) for count in range(len(stream) + 1)] == states
+    assert [fold(stream[count:], state) for count, state in enumerate(states)] == [states[-1]] * len(states)
+    assert [repr(state) for state in states] == written, "a moment that somebody holds stays as it is"
+
+
+@given(streams)
 def test_the_last_word_on_a_cut_is_what_the_state_says(stream: list[ev.AnyEvent]) -> None:
     modes: dict[str, Mode | None] = {}
     for event in stream:

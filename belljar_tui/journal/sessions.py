@@ -1,0 +1,95 @@
+"""Recorded sessions: finding a journal by file, folder or name, and telling them apart in a list."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from belljar_tui import locations
+from belljar_tui.core import events as ev
+from belljar_tui.errors import BadJournal
+
+_END_BYTES = 1 << 14
+_SUFFIX = ".belljar.jsonl"
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What a list says of a session."""
+
+    journal: Path
+    name: str
+    """The session's name; the folder's where the journal does not say."""
+    started: str
+    """Wall clock, ISO 8601; empty where the journal does not say."""
+    length_s: float | None
+    """None where its end could not be read."""
+    how: str
+    """Why it ended; empty where it was killed, or runs still."""
+    size: int
+
+
+def journal_at(where: str) -> Path:
+    """The journal that a person means: a file, a session's folder, or the name of a recorded session.
+
+    Raises BadJournal when there is none, or several.
+    """
+    path = Path(where)
+    if not path.exists() and os.sep not in where and (locations.sessions() / where).is_dir():
+        path = locations.sessions() / where
+    if not path.is_dir():
+        return path
+    if locations.journal_of(path).exists():
+        return locations.journal_of(path)
+    found = sorted(path.glob(f"*{_SUFFIX}"))
+    if len(found) == 1:
+        return found[0]
+    why = f"there are {len(found)} journals in it." if found else f"there is no journal (*{_SUFFIX}) in it."
+    raise BadJournal(where, why, "Name the file." if found else "Name a session's folder, or a journal.")
+
+
+def recorded_sessions() -> list[Recorded]:
+    """All in their usual place, newest first. What cannot be read is left out."""
+    try:
+        folders = [folder for folder in locations.sessions().iterdir() if locations.journal_of(folder).is_file()]
+    except OSError:
+        return []
+    found = [_recorded(locations.journal_of(folder), folder.name) for folder in folders]
+    return sorted((one for one in found if one is not None), key=_age)
+
+
+def names(beginning: str = "") -> list[str]:
+    """Names of recorded sessions, newest first: what a shell completes."""
+    return [one.journal.parent.name for one in recorded_sessions() if one.journal.parent.name.startswith(beginning)]
+
+
+def _age(one: Recorded) -> float:
+    return -one.journal.stat().st_mtime
+
+
+def _recorded(journal: Path, folder: str) -> Recorded | None:
+    try:
+        with journal.open("rb") as file:
+            file.readline()
+            first = _event(file.readline())
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _END_BYTES))
+            last = next((event for event in map(_event, reversed(file.read().splitlines())) if event), None)
+    except OSError:
+        return None
+    return Recorded(
+        journal,
+        first.name if isinstance(first, ev.SessionStarted) else folder,
+        first.started if isinstance(first, ev.SessionStarted) else "",
+        last.at if last is not None else None,
+        last.reason if isinstance(last, ev.SessionEnded) else "",
+        size,
+    )
+
+
+def _event(line: bytes) -> ev.AnyEvent | None:
+    try:
+        return ev.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
