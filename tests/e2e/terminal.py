@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+_FIRST = 4
+
 
 class Terminal:
     """A tmux server of its own with one window."""
@@ -28,8 +30,11 @@ class Terminal:
     def shows(self, text: str) -> str:
         """Wait until `text` is on the screen."""
         end = time.monotonic() + 20
+        seen: dict[str, None] = {}
         while text not in (screen := self.screen()):
-            assert time.monotonic() < end, f"{text!r} did not appear:\n{screen}"
+            if len(seen) < _FIRST:
+                seen[screen] = None  # what went wrong was on the screen early, and has gone since
+            assert time.monotonic() < end, f"{text!r} did not appear:\n" + "\n".join([*seen, screen])
             time.sleep(0.05)
         return screen
 
