@@ -12,9 +12,10 @@ import msgspec
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.failures import why_no_cut, why_no_seal
+from belljar_tui.core.fold import apply, settled
 from belljar_tui.core.history import History
 from belljar_tui.core.model import Dependency, Wanted
-from belljar_tui.core.state import State, apply, settled
+from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
 from belljar_tui.errors import BellJarError
 from belljar_tui.trials.runner import SearchRunner

@@ -9,10 +9,11 @@ import msgspec
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.claim import Claim, claim_in
+from belljar_tui.core.fold import apply
 from belljar_tui.core.model import Health, Mode, Seal
 from belljar_tui.core.moments import Moment, moment_of
 from belljar_tui.core.profile import Profile, Verdict, verdicts_in
-from belljar_tui.core.state import State, apply
+from belljar_tui.core.state import State
 
 TENTHS = 10
 """Blocked calls are kept by tenths of a second: finer than any picture of them."""

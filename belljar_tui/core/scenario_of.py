@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import apply
 from belljar_tui.core.model import Health, Mode, Seal, Settings
 from belljar_tui.core.scenario import ALL, VERSION, Scenario, Step, claim_of
-from belljar_tui.core.state import State, apply
+from belljar_tui.core.state import State
 
 _SETTLED_S = 0.15
 """The events of one command come closer together than two commands of a person."""

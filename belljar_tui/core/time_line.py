@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode
-from belljar_tui.core.state import State, fold
+from belljar_tui.core.state import State
 
 Load = Callable[[int], Sequence[ev.AnyEvent]]
 """The events of a block, by its number; the same each time."""

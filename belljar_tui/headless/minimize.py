@@ -16,9 +16,10 @@ import msgspec
 
 from belljar_tui import __version__, locations
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import apply, fold
 from belljar_tui.core.model import Mode, Wanted
 from belljar_tui.core.question import Conclusion, Found, Question
-from belljar_tui.core.state import State, apply, fold
+from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome, Recovery
 from belljar_tui.errors import BellJarError, UsageError
 from belljar_tui.headless import diagnostics, printer, search_report

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import apply
 from belljar_tui.core.model import Wanted
-from belljar_tui.core.state import State, apply
+from belljar_tui.core.state import State
 from belljar_tui.errors import AgentLost, BellJarError, Unsealed
 
 _ANSWER_S = 10.0

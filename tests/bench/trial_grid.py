@@ -24,9 +24,10 @@ from fake import FakeAgent, beginning  # noqa: E402
 from stage import Stage, until  # noqa: E402
 
 from belljar_tui.core import events as ev  # noqa: E402
+from belljar_tui.core.fold import fold  # noqa: E402
 from belljar_tui.core.grid import grid  # noqa: E402
 from belljar_tui.core.search import Phase, Question  # noqa: E402
-from belljar_tui.core.state import State, fold  # noqa: E402
+from belljar_tui.core.state import State  # noqa: E402
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict  # noqa: E402
 
 TRIALS, DEPENDENCIES = 200, 100

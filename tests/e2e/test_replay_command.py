@@ -14,7 +14,7 @@ from jarred import BELLJAR, DEADLINE_S, headless
 from terminal import Terminal
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.state import fold
+from belljar_tui.core.fold import fold
 from belljar_tui.journal.notes import notes_of, read_notes
 from belljar_tui.journal.recording import Recording
 

@@ -26,8 +26,9 @@ from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.failures import SEALING
+from belljar_tui.core.fold import apply
 from belljar_tui.core.model import Answer, Dependency, Endpoint, Mode, Protocol, Seal, Settings, Wanted
-from belljar_tui.core.state import State, apply
+from belljar_tui.core.state import State
 
 pytestmark = pytest.mark.kernel
 NAMES = {"a.test": ["10.5.0.1"], "b.test": ["10.5.0.2", "fd05::2"], "c.test": ["10.5.0.1"]}

@@ -14,7 +14,8 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.state import State, fold
+from belljar_tui.core.fold import fold
+from belljar_tui.core.state import State
 from belljar_tui.session import Beside, Session
 from belljar_tui.tui import app as app_module
 from belljar_tui.tui.app import ExplorerApp

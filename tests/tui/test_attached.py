@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import DataTable
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.state import fold
+from belljar_tui.core.fold import fold
 from belljar_tui.tui.notices import notice_of
 from belljar_tui.tui.panels import _warnings
 from belljar_tui.tui.pick_list import PickList

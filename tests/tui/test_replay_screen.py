@@ -9,7 +9,7 @@ from fake_search import FakeOracle
 from replayed import AUTH, DB, TIME, journal_in, outage, replayed
 from stage import SIZES, staged, until
 
-from belljar_tui.core.state import fold
+from belljar_tui.core.fold import fold
 from belljar_tui.journal.notes import notes_of, read_notes
 from belljar_tui.tui.dialogs import HelpScreen, LinePrompt
 from belljar_tui.tui.graph import GraphView

@@ -9,10 +9,10 @@ import pytest
 
 from belljar_tui import locations
 from belljar_tui.core.claim import Standing
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.profile import Verdict
 from belljar_tui.core.report import Report, report_of
-from belljar_tui.core.state import fold
 from belljar_tui.journal.profile_file import read_profile
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.replay import ReplayClient

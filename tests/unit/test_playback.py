@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Mode
-from belljar_tui.core.state import fold
 from belljar_tui.core.time_line import Kind
 from belljar_tui.journal.notes import LateNote, Notebook
 from belljar_tui.journal.recording import Recording

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.claim import Standing
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode, Seal
 from belljar_tui.core.profile import Verdict
 from belljar_tui.core.report import TENTHS, report_of
-from belljar_tui.core.state import fold
 from tests.unit.strategies import events
 
 AUTH, CACHE = "tcp://auth.lab:9000", "tcp://cache.lab:6379"

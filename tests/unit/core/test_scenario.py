@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.failures import SEALING, why_no_cut, why_no_seal
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Dependency, Health, Mode, Seal, Settings, Wanted
 from belljar_tui.core.scenario import Scenario, Step, due, first_wanted, flaws, judged, never_called, zero_of
 from belljar_tui.core.scenario_of import NothingWasDone, scenario_of
-from belljar_tui.core.state import State, fold
+from belljar_tui.core.state import State
 from tests.unit.strategies import IDS, events
 
 AUTH, CACHE = "tcp://auth.lab:9000", "tcp://cache.lab:6379"

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import apply, fold
 from belljar_tui.core.model import Health, Mode
-from belljar_tui.core.state import BLOCKED_KEPT, State, apply, fold
+from belljar_tui.core.state import BLOCKED_KEPT, State
 from tests.unit.strategies import events
 
 AUTH = "tcp://auth.lab:9000"

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import apply, fold
 from belljar_tui.core.lanes import Cell, Window, blocked_lane, cut_lane, health_lane, ticks
 from belljar_tui.core.model import Health, Mode
-from belljar_tui.core.state import State, apply, fold
+from belljar_tui.core.state import State
 from belljar_tui.core.time_line import Counts, Kind, TimeLine
 from tests.unit.strategies import events
 

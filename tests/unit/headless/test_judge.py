@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.profile import VERSION, DependencyEvidence, Evidence, Healthy, Profile, Recovery, Service
-from belljar_tui.core.state import State, fold
+from belljar_tui.core.state import State
 from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.headless.verifying.judge import add_members, healthy_after_s, judged, judged_member
 from belljar_tui.headless.verifying.result import Member, Need, Verdict, Verified, exit_code

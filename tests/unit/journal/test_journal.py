@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Mode
-from belljar_tui.core.state import fold
 from belljar_tui.errors import BadJournal
 from belljar_tui.journal.migrate import STEPS, VERSION, migrated
 from belljar_tui.journal.reader import read_journal

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.state import fold
+from belljar_tui.core.fold import fold
 from belljar_tui.errors import BadJournal
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.recording import Recording

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Wanted
-from belljar_tui.core.state import State, fold
+from belljar_tui.core.state import State
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.replay import ReplayClient
 from belljar_tui.session import Session

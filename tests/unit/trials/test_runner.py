@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import apply
 from belljar_tui.core.search import Conclusion, Found, Question, Wanted
-from belljar_tui.core.state import State, apply
+from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import AgentLost, BellJarError
 from belljar_tui.trials.oracle import Oracle
