@@ -7,7 +7,7 @@ import msgspec
 from belljar_tui.core import events as ev
 from belljar_tui.core.failures import FAILURES
 from belljar_tui.core.grown import Grown
-from belljar_tui.core.model import Health, Mode, Protocol, Seal, Settings, Wanted
+from belljar_tui.core.model import Health, Mode, Seal, Settings, Wanted
 from belljar_tui.core.search_view import SearchView
 
 BLOCKED_KEPT = 500
@@ -215,8 +215,3 @@ class State(msgspec.Struct, frozen=True, gc=False):
             and self.health is Health.UNHEALTHY
             and self.recovered_after_s is None
         )
-
-
-def protocol_of(view: DependencyView) -> Protocol:
-    """The protocol part of a view's id."""
-    return Protocol(view.id.partition(":")[0])
