@@ -245,8 +245,11 @@ def _cut_applied(state: State, event: ev.CutApplied) -> State:
 
 
 def _is_a_trial(view: DependencyView, event: ev.CutApplied) -> bool:
-    """Under a vacuum all are cut at once: that unsays nothing that a cut by itself has shown."""
-    return event.by == "user" or all(t.mode is not event.mode or t.health is Health.UNKNOWN for t in view.tried)
+    """Under a vacuum all are cut at once: that unsays nothing that a cut by itself has shown. Nor does a time limit
+    that a standing cut is given."""
+    if event.by != "user":
+        return all(t.mode is not event.mode or t.health is Health.UNKNOWN for t in view.tried)
+    return view.mode is not event.mode or _replace(view.settings, until=None) != _replace(event.settings, until=None)
 
 
 def _tried(view: DependencyView, trying: Trying) -> tuple[Trying, ...]:

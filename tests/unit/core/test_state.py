@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.fold import apply, fold
-from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.model import Health, Mode, Settings
 from belljar_tui.core.state import BLOCKED_KEPT, State
 from tests.unit.strategies import events
 
@@ -148,3 +148,18 @@ def test_a_stopped_container_is_down_by_any_of_its_names_and_addresses() -> None
     assert [state.is_down(view) for view in state.dependencies.values()] == [True, True, False]
     back = fold([msgspec.structs.replace(gone, is_up=True)], state)
     assert not any(back.is_down(view) for view in back.dependencies.values())
+
+
+def test_a_standing_cut_that_is_given_a_time_keeps_what_it_has_shown() -> None:
+    state = fold([
+        health(1.0, Health.HEALTHY),
+        ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.REFUSE),
+        blocked(2.5),
+        health(4.0, Health.UNHEALTHY),
+        ev.CutApplied(at=5.0, dependency=AUTH, mode=Mode.REFUSE, settings=Settings(until=8.0)),
+        ev.CutRestored(at=8.0, dependency=AUTH),
+        health(9.0, Health.HEALTHY),
+    ])  # fmt: skip
+    assert [trying.health for trying in state.dependencies[AUTH].tried] == [Health.UNHEALTHY]
+    again = apply(state, ev.CutApplied(at=10.0, dependency=AUTH, mode=Mode.REFUSE))
+    assert [trying.health for trying in again.dependencies[AUTH].tried] == [Health.UNKNOWN], "a trial of its own"
