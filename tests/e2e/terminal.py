@@ -45,6 +45,13 @@ class Terminal:
             assert time.monotonic() < end, f"{text!r} did not go:\n{screen}"
             time.sleep(0.05)
 
+    def ends(self) -> None:
+        """Wait until the command has ended. (tmux says so on the screen, too, but not always.)"""
+        end = time.monotonic() + 20
+        while self._tmux("display", "-p", "#{pane_dead}").strip() != "1":
+            assert time.monotonic() < end, f"it does not end:\n{self.screen()}"
+            time.sleep(0.05)
+
     def close(self) -> None:
         subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], check=False, capture_output=True)
 

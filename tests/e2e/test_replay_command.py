@@ -102,7 +102,7 @@ def test_a_session_is_chosen_replayed_and_noted_upon(
     replay.press("End")
     replay.shows("session ended · quit")
     replay.press("q")
-    replay.shows("Pane is dead (status 0")
+    replay.ends()
     assert journal.read_bytes() == before
     assert [note.text for note in read_notes(notes_of(journal))] == ["at once"]
 
