@@ -28,6 +28,8 @@ from belljar_tui.labs.nameserver import serve as serve_names
 
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
+_NO_DETECTION = 0x02
+"""IFA_F_NODAD: an IPv6 address that is looked for on the network first, on loopback too, cannot be bound to at once."""
 _WORLD4, _JAR4 = "10.77.0.1", "10.77.0.2"
 _WORLD6, _JAR6 = "fd77::1", "fd77::2"
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -90,16 +92,16 @@ def _link(pid: int, lab: Lab) -> None:
         lo = _raise(route, "lo")
         for address in _addresses(lab).values():
             route.addr("add", index=lo, address=address[0], prefixlen=32)
-            route.addr("add", index=lo, address=address[1], prefixlen=128)
+            route.addr("add", index=lo, address=address[1], prefixlen=128, ifa_flags=_NO_DETECTION)
         route.link("add", ifname="jar", kind="veth", peer={"ifname": "world", "net_ns_pid": pid})
         _raise(route, "jar", (_WORLD4, 24), (_WORLD6, 64))
 
 
 def _raise(route: IPRoute, name: str, *addresses: tuple[str, int]) -> int:
-    """Give an interface its addresses (no duplicate detection: nobody else is there) and bring it up; its index."""
+    """Give an interface its addresses and bring it up; its index."""
     index: int = route.link_lookup(ifname=name)[0]
     for address, length in addresses:
-        flags = {"ifa_flags": 0x02} if ":" in address else {}
+        flags = {"ifa_flags": _NO_DETECTION} if ":" in address else {}
         route.addr("add", index=index, address=address, prefixlen=length, **flags)
     route.link("set", index=index, state="up")
     return index
