@@ -245,18 +245,19 @@ def export(profile: str, to: str, output: str | None, resolve: bool) -> None:
 
 
 @cli.command()
-@click.argument("session", metavar="FILE|FOLDER", type=click.Path())
+@click.argument("session", metavar="FILE|FOLDER|NAME", shell_complete=_complete_sessions)
 @click.option("--to", type=click.Choice(["html", "md"]), help="The format (default: by the output's suffix).")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
 @click.option("--profile", type=click.Path(), metavar="FILE", help="The contract the session was about.")
 def report(session: str, to: str | None, output: str | None, profile: str | None) -> None:
     """Tell a recorded session as one page: claim and evidence, time line, graph, cuts, search, notes.
 
-    FILE is a journal, FOLDER a session's folder with one; a profile beside it there is the claim. The page loads
-    nothing; the Markdown has Mermaid diagrams, for a postmortem document.
+    FILE is a journal, FOLDER a session's folder with one, NAME one of the recorded sessions; a profile beside it there
+    is the claim. The page loads nothing; the Markdown has Mermaid diagrams, for a postmortem document. Notes made in a
+    replay are in it.
 
     \b
-      belljar report ~/.local/state/belljar/sessions/checkout-20260101-120000 -o report.html
+      belljar report checkout-20260101-120000 -o report.html
       belljar report journal.belljar.jsonl -o postmortem.md
     """
     from belljar_tui.headless import report as reporting
@@ -280,7 +281,7 @@ def doctor(as_json: bool) -> None:
 def diff(before: str, after: str, as_json: bool) -> None:
     """Say in words what changed from profile A to profile B, or from one recorded session to another.
 
-    Sessions are journals or folders: what was called, cut and needed in one and not in the other.
+    Sessions are journals, folders or names: what was called, cut and needed in one and not in the other.
 
     \b
       belljar diff <(git show main:shop.belljar.yaml) shop.belljar.yaml
@@ -355,7 +356,7 @@ def order(paths: tuple[str, ...], **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("session", metavar="FILE|FOLDER", type=click.Path())
+@click.argument("session", metavar="FILE|FOLDER|NAME", shell_complete=_complete_sessions)
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
 @click.option("--name", help="What to call the outage (default: the session's name).")
 def scenario(session: str, output: str | None, name: str | None) -> None:

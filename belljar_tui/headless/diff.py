@@ -13,9 +13,9 @@ from belljar_tui.core.report import report_of
 from belljar_tui.core.session_diff import Difference, differences
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import printer
-from belljar_tui.headless.report import journal_at
 from belljar_tui.journal.profile_file import read_profile
 from belljar_tui.journal.reader import iterate_journal
+from belljar_tui.journal.sessions import is_session_folder, journal_at
 
 SAME, DIFFERENT = 0, 1
 """Exit codes, as those of diff(1); trouble is 2."""
@@ -25,9 +25,9 @@ _PEEK = 64
 
 def diff(before: str, after: str, *, as_json: bool) -> int:
     """Returns whether they are the same. Raises BadProfile and BadJournal, and UsageError for one of each."""
-    kinds = [_is_session(Path(path)) for path in (before, after)]
+    kinds = [_is_session(path) for path in (before, after)]
     if all(kinds):
-        return _sessions(journal_at(Path(before)), journal_at(Path(after)), as_json=as_json)
+        return _sessions(journal_at(before), journal_at(after), as_json=as_json)
     if any(kinds):
         session, profile = (before, after) if kinds[0] else (after, before)
         raise UsageError(
@@ -37,9 +37,10 @@ def diff(before: str, after: str, *, as_json: bool) -> int:
     return _profiles(before, after, as_json=as_json)
 
 
-def _is_session(path: Path) -> bool:
+def _is_session(where: str) -> bool:
     """By content: a journal's first line says that it is one. What can be read only once is taken for a profile."""
-    if path.is_dir():
+    path = Path(where)
+    if is_session_folder(where):
         return True
     if not path.is_file():
         return False

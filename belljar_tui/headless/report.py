@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from heapq import merge
 from pathlib import Path
 
 from belljar_tui import locations
-from belljar_tui.core.events import AnyEvent
+from belljar_tui.core.events import AnyEvent, NoteAdded
 from belljar_tui.core.profile import Profile
 from belljar_tui.core.report import report_of
 from belljar_tui.errors import BadJournal, CannotExport, UsageError
 from belljar_tui.headless import diagnostics, printer
 from belljar_tui.headless.diagnostics import Exit
+from belljar_tui.journal.notes import LateNote, Notebook
 from belljar_tui.journal.profile_file import read_profile
 from belljar_tui.journal.reader import iterate_journal
+from belljar_tui.journal.sessions import journal_at
 from belljar_tui.report import FORMATS, render
 
 
 def report(source: str, *, to: str | None, output: str | None, profile: str | None) -> int:
-    """Write the report of the session at `source`, a journal or a session's folder.
+    """Write the report of the session at `source`: a journal, a session's folder, or its name.
 
-    Of a journal that is damaged on the way, what stands before the damage is reported, and the exit code is 2. Raises
-    BellJarError when nothing can be read, or the report not be written.
+    Of a journal that is damaged on the way, what stands before the damage is reported, and the exit code is 2; so it
+    is, without the notes, where those made afterwards cannot be read. Raises BellJarError when nothing can be read, or
+    the report not be written.
     """
     form = to or _form_of(output)
-    journal = journal_at(Path(source))
-    contract = read_profile(Path(profile)) if profile is not None else _profile_beside(journal, Path(source))
-    reading = _Reading(journal)
+    journal = journal_at(source)
+    contract = read_profile(Path(profile)) if profile is not None else _profile_beside(journal, source)
+    notes = Notebook(journal)
+    reading = _Reading(journal, notes.notes)
     told = report_of(reading, profile=contract)
     if reading.damage:
         if not reading.count:
             raise reading.damage
-        told = report_of(_Reading(journal), profile=contract, damage=str(reading.damage).replace(f"{journal}: ", ""))
+        again = _Reading(journal, notes.notes)
+        told = report_of(again, profile=contract, damage=str(reading.damage).replace(f"{journal}: ", ""))
     text = render(told, form)
     if output is None or output == "-":
         printer.line(text.removesuffix("\n").encode(errors="replace"))
@@ -39,23 +45,24 @@ def report(source: str, *, to: str | None, output: str | None, profile: str | No
         _write(Path(output), text)
     if reading.damage:
         diagnostics.note(f"belljar: {reading.damage}\nThe report has what stands before that.")
-    return Exit.USAGE if reading.damage else Exit.HOLDS
-
-
-def journal_at(path: Path) -> Path:
-    """The journal at `path`, which may be a session's folder."""
-    return locations.journal_of(path) if path.is_dir() else path
+    if notes.failure:
+        diagnostics.note(f"belljar: {notes.path}: {notes.failure}\nThe report is without the notes made afterwards.")
+    return Exit.USAGE if reading.damage or notes.failure else Exit.HOLDS
 
 
 class _Reading:
-    """The events of a journal up to its end, or to where it is damaged."""
+    """The events of a journal up to its end, or to where it is damaged; notes made afterwards are among them."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, notes: Sequence[LateNote]) -> None:
         self._journal = journal
+        self._notes = notes
         self.count = 0
         self.damage: BadJournal | None = None
 
     def __iter__(self) -> Iterator[AnyEvent]:
+        return merge(self._recorded(), map(_event_of, self._notes), key=lambda event: event.at)
+
+    def _recorded(self) -> Iterator[AnyEvent]:
         try:
             for event in iterate_journal(self._journal):
                 self.count += 1
@@ -64,9 +71,14 @@ class _Reading:
             self.damage = error
 
 
-def _profile_beside(journal: Path, source: Path) -> Profile | None:
+def _event_of(note: LateNote) -> AnyEvent:
+    return NoteAdded(at=note.at, text=f"{note.text} (noted afterwards)", dependency=note.dependency)
+
+
+def _profile_beside(journal: Path, source: str) -> Profile | None:
     """In a session's folder: its profile, where there is exactly one."""
-    found = sorted(journal.parent.glob(f"*{locations.PROFILE_SUFFIX}")) if source.is_dir() else []
+    is_folder = journal != Path(source)
+    found = sorted(journal.parent.glob(f"*{locations.PROFILE_SUFFIX}")) if is_folder else []
     return read_profile(found[0]) if len(found) == 1 else None
 
 

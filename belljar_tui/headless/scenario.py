@@ -17,9 +17,9 @@ from belljar_tui.core.state import State
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics, printer
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.headless.report import journal_at
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.scenario_file import line_of_step, read_scenario, scenario_text, write_scenario
+from belljar_tui.journal.sessions import journal_at
 from belljar_tui.labs import LABS
 from belljar_tui.session import Session
 
@@ -122,7 +122,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def scenario(source: str, *, output: str | None, name: str | None) -> int:
     """Make a scenario from the session at `source`. Returns the exit code. Raises BellJarError."""
-    journal = journal_at(Path(source))
+    journal = journal_at(source)
     try:
         made = scenario_of(read_journal(journal), name or "")
     except NothingWasDone as error:

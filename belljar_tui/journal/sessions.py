@@ -35,9 +35,7 @@ def journal_at(where: str) -> Path:
 
     Raises BadJournal when there is none, or several.
     """
-    path = Path(where)
-    if not path.exists() and os.sep not in where and (locations.sessions() / where).is_dir():
-        path = locations.sessions() / where
+    path = _named(where)
     if not path.is_dir():
         return path
     if locations.journal_of(path).exists():
@@ -47,6 +45,18 @@ def journal_at(where: str) -> Path:
         return found[0]
     why = f"there are {len(found)} journals in it." if found else f"there is no journal (*{_SUFFIX}) in it."
     raise BadJournal(where, why, "Name the file." if found else "Name a session's folder, or a journal.")
+
+
+def is_session_folder(where: str) -> bool:
+    """Whether a person means a session's folder, or a recorded session by its name."""
+    return _named(where).is_dir()
+
+
+def _named(where: str) -> Path:
+    path = Path(where)
+    if not path.exists() and os.sep not in where and (locations.sessions() / where).is_dir():
+        return locations.sessions() / where
+    return path
 
 
 def recorded_sessions() -> list[Recorded]:

@@ -11,6 +11,7 @@ from jarred import BELLJAR
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Health, Mode
+from belljar_tui.journal.notes import LateNote, Notebook, notes_of
 from belljar_tui.journal.writer import JournalWriter
 
 HOSTILE = "<script src=http://evil.example/x.js></script><img src=http://evil.example/y onerror=console.error(1)>"
@@ -85,6 +86,19 @@ def test_a_folder_is_reported_and_its_profile_is_the_claim(tmp_path: Path, suffi
     output = tmp_path / f"report.{suffix}"
     assert report(str(tmp_path), "-o", str(output)).returncode == 0
     assert "with only only.this reachable" in output.read_text()
+
+
+def test_notes_made_afterwards_are_told_where_they_belong(tmp_path: Path) -> None:
+    path = journal(tmp_path / "journal.belljar.jsonl")
+    Notebook(path).add(LateNote(at=0.5, text="here it began", dependency="tcp://auth.lab:9000"))
+    done = report(str(tmp_path), "--to", "md")
+    assert done.returncode == 0
+    assert "here it began (noted afterwards)" in done.stdout
+    notes_of(path).write_text("{}\n")
+    done = report(str(tmp_path), "--to", "md")
+    assert done.returncode == 2
+    assert "without the notes made afterwards" in done.stderr
+    assert "here it began" not in done.stdout
 
 
 def test_of_a_damaged_journal_the_good_part_is_told(tmp_path: Path) -> None:
