@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from belljar_tui.agent.netlink import attribute, be16, be32, nested, text
+from belljar_tui.agent.netlink import attribute, be16, be32, be64, nested, text
 
 VERDICT_REGISTER = 0
 DATA = 8
@@ -129,6 +129,11 @@ def counter_template(kind: int) -> bytes:
 
 def log(group: int, snap_length: int) -> bytes:
     return _expression("log", be16(1, group), be32(3, snap_length), be16(4, 1))
+
+
+def limit(per_second: int, burst: int) -> bytes:
+    """`limit rate PER_SECOND/second burst BURST packets`: what is above it goes on to the next rule."""
+    return _expression("limit", be64(1, per_second), be64(2, 1), be32(3, burst))
 
 
 def reject_tcp_reset() -> bytes:

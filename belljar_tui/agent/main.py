@@ -27,7 +27,7 @@ from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.names import NameServer
 from belljar_tui.agent.netlink import Netfilter, NetlinkError
 from belljar_tui.agent.network import comes_true, has_default_route, raise_loopback
-from belljar_tui.agent.nft import AGENT_MARK, FOLLOWERS, LOG_GROUP, QUEUE
+from belljar_tui.agent.nft import AGENT_MARK, FIRST, FOLLOWERS, LOG_GROUP, OPENED, QUEUE
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.output import EventWriter
 from belljar_tui.agent.probes import HealthLoop
@@ -259,7 +259,12 @@ class Agent:
         queue, log = self._ruleset.queue, self._ruleset.logs
         if queue != "none":
             try:
-                CallQueue(QUEUE, self._observer.on_held, lambda n: self._on_lost("queue", n)).start()
+                for number, on_call in (
+                    (QUEUE, self._observer.on_held),
+                    (FIRST, lambda flow: self._observer.on_held(flow, is_first=True)),
+                    (OPENED, lambda flow: self._observer.on_flow(flow, is_counted=True)),
+                ):
+                    CallQueue(number, on_call, lambda n: self._on_lost("queue", n)).start()
                 CallQueue(FOLLOWERS, lambda _: None, lambda _: None).start()
             except NetlinkError:
                 queue = "none"
@@ -301,6 +306,7 @@ class Agent:
     async def _count(self) -> None:
         rounds = 0
         while True:
+            self._ruleset.hold_open_calls()
             self._see_processes()
             self._observer.count()
             rounds += 1

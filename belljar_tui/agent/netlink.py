@@ -72,6 +72,10 @@ def be32(kind: int, value: int) -> bytes:
     return attribute(kind, struct.pack(">I", value & 0xFFFFFFFF))
 
 
+def be64(kind: int, value: int) -> bytes:
+    return attribute(kind, struct.pack(">Q", value))
+
+
 def attributes(data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
     """Attributes of a packed run as (type without flags, value)."""
     view = memoryview(data)

@@ -15,10 +15,13 @@ TABLE = "belljar"
 AGENT_MARK = 0xBE11
 NEW_CALL = 0xBE12
 """The mark of a call that is to fail: a datagram on its way to its mode's chain, or what the die has chosen."""
+FIRST_CALL = 0xBE17
+"""The same of a datagram whose endpoint has no element yet."""
 LOG_GROUP = 5
-QUEUE = 5
-FOLLOWERS = 6
-"""The queue of datagrams that are cut but no new call."""
+QUEUE, FOLLOWERS, FIRST, OPENED = 5, 6, 7, 8
+"""The queues: of calls to what is cut; of datagrams that are cut but no new call; of calls to endpoints that have no
+element yet, which only the seal has counted; of open calls."""
+QUEUES = (QUEUE, FOLLOWERS, FIRST, OPENED)
 SNAP_LENGTH = 64
 SUBSYSTEM = 10
 NEWTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 0, 3, 6, 9, 12, 13, 14
@@ -53,10 +56,10 @@ def chain(name: str, hook: str = "", priority: int = 0) -> Message:
     return Message(kind(NEWCHAIN), body, CREATE, INET)
 
 
-def rule(chain_name: str, expressions: Iterable[bytes]) -> Message:
-    """One rule, at the chain's end."""
+def rule(chain_name: str, expressions: Iterable[bytes], *, is_first: bool = False) -> Message:
+    """One rule, at the chain's end, or at its beginning."""
     body = text(1, TABLE) + text(2, chain_name) + nested(4, *expressions)
-    return Message(kind(NEWRULE), body, CREATE | _APPEND, INET)
+    return Message(kind(NEWRULE), body, CREATE if is_first else CREATE | _APPEND, INET)
 
 
 def counted_set(name: str, key_type: int, key_length: int, *, is_map: bool = True, expires: bool = False) -> Message:

@@ -75,28 +75,33 @@ class Observer:
         self.recent: list[Flow] = []
         """Flows held since last asked; the proof of the seal looks here."""
 
-    def on_held(self, flow: Flow) -> None:
-        """A call to a cut, or an endpoint's first call, waits in the kernel: find its process, give it an element."""
+    def on_held(self, flow: Flow, *, is_first: bool = False) -> None:
+        """A call waits in the kernel: find its process, give its endpoint an element.
+
+        `is_first`: it found none there, so that only the seal has counted it. (Others may have been as early.)
+        """
         caller = self._caller(flow)
-        was_counted = self._enforcer.has_element(flow.endpoint)
         dependency = self._enforcer.note(flow.endpoint)
         self._see(dependency, flow.endpoint, caller)
         mode = self._enforcer.mode_of(str(dependency))
-        if not was_counted and mode in LETS_CALLS_THROUGH:
+        if is_first and mode in LETS_CALLS_THROUGH:
             mode = None  # it came before its dice, and passes
-        if not was_counted:
+        if is_first:
             self._met_seal[dependency, mode is not None] += 1
         if mode is not None:
             self._last_mode[dependency] = mode
             self._held[dependency, mode, caller] += 1
 
-    def on_flow(self, flow: Flow) -> None:
-        """A new open flow. A call to a port of our own is internal, not a dependency."""
+    def on_flow(self, flow: Flow, *, is_counted: bool = False) -> None:
+        """A new open flow. A call to a port of our own is internal, not a dependency.
+
+        `is_counted`: its endpoint's element has counted it; else it is looked whether there is one.
+        """
         if self._is_internal(flow.endpoint):
             return
-        was_counted = self._enforcer.has_element(flow.endpoint)
+        is_counted = is_counted or self._enforcer.has_element(flow.endpoint)
         dependency = self._enforcer.note(flow.endpoint)
-        if not was_counted:
+        if not is_counted:
             self._met_seal[dependency, False] += 1
         self._see(dependency, flow.endpoint, self._caller(flow))
 

@@ -10,6 +10,7 @@ import msgspec
 from belljar_tui.core.model import Endpoint, Protocol
 
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
+_ECHO, _ECHO6 = 8, 128
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -17,7 +18,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     source: str
     source_port: int
-    """0 where the protocol has no ports."""
+    """Of an echo request its identifier; 0 where there is nothing of the kind."""
     endpoint: Endpoint
 
 
@@ -35,7 +36,9 @@ def parse(packet: memoryview) -> Flow | None:
 def _flow(family: int, number: int, source: memoryview, target: memoryview, rest: memoryview) -> Flow | None:
     from_address, to_address = socket.inet_ntop(family, source), socket.inet_ntop(family, target)
     if number in (_ICMP, _ICMP6):
-        return Flow(from_address, 0, Endpoint(to_address, Protocol.ICMP, 0))
+        is_request = len(rest) >= 6 and rest[0] == (_ECHO if number == _ICMP else _ECHO6)
+        identifier = struct.unpack_from(">H", rest, 4)[0] if is_request else 0
+        return Flow(from_address, identifier, Endpoint(to_address, Protocol.ICMP, 0))
     if number not in (_TCP, _UDP) or len(rest) < 4:
         return None
     from_port, to_port = struct.unpack_from(">HH", rest)

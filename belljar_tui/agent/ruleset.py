@@ -17,11 +17,13 @@ from belljar_tui.agent.counts import Counts, Verdict, fails_some
 from belljar_tui.agent.modes import flaky
 from belljar_tui.agent.netlink import CREATE, ECHO, Message, Netfilter, NetlinkError
 from belljar_tui.agent.nft import QueueTo
-from belljar_tui.agent.ruleset_chains import table
+from belljar_tui.agent.ruleset_chains import holding_open_calls, table
 from belljar_tui.core.model import Endpoint, Mode
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL)
 """What a kernel says to an expression it does not have."""
+
+_HELD_S = 2.0
 
 
 class Timed(msgspec.Struct, frozen=True):
@@ -48,6 +50,7 @@ class Ruleset:
         """Open flows are logged."""
         self.dice = ""
         """What decides which call fails where only some do; empty: nothing in this kernel can."""
+        self._holds_open_calls = False
         self._made: set[str] = set()
         """Chains with parameters that are there."""
         self._failed: set[Endpoint] = set()
@@ -70,8 +73,18 @@ class Ruleset:
                     raise
                 continue
             self.queue, self.logs = queue, has_log
+            if queue_to is not None:
+                self._holds_open_calls = self._has(holding_open_calls(queue_to))
             break
         self.dice = next((dice for dice in flaky.DICE if self._has(flaky.probe(dice))), "")
+
+    def hold_open_calls(self) -> None:
+        """Let open calls be held for the next _HELD_S seconds; to be said again before they are over.
+
+        A reader that hangs would keep them for ever, and open calls are nobody's to keep.
+        """
+        if self._holds_open_calls:
+            self._netfilter.batch(nft.SUBSYSTEM, elements.alive_messages(_HELD_S))
 
     @property
     def lacks(self) -> tuple[Mode, ...]:

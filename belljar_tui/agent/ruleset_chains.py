@@ -10,20 +10,24 @@ What the messages built here stand for (KEY is `address . protocol . port`):
       map timed4, timed6, timed_watch4, timed_watch6 { the same; flags timeout; }        # cuts with a time limit
       set failed4, failed6 { the same keys; counter; }       # calls that failed where some do, or for a time
       map seal_verdict, seal_watch { type nf_proto : verdict; counter; }                 # everything undecided
+      set alive { type nf_proto; flags timeout; }            # there while the agent answers
       set forwarded { type inet_service; }                   # loopback ports that lead out of the jar
 
       chain observe  { type filter hook output priority -10
         meta mark AGENT accept
         ct state != new accept
         KEY vmap @timed_watch4 / 6                           # cut for a time: jump due
-        KEY vmap @watch4 / 6                                 # open: goto seen; cut: goto hold
+        KEY vmap @watch4 / 6                                 # open: goto opened; cut: goto hold
         neighbour discovery accept
         loopback: the resolver's port accept; not @forwarded goto seen
-        meta nfproto vmap @seal_watch }
+        meta nfproto vmap @seal_watch }                      # open: goto meet; cut: goto strange
       chain seen     { log group 5 accept }
-      chain meet     { queue num 5 bypass }                  # an open endpoint's first call: held, to be attributed
+      chain opened   { meta nfproto @alive limit rate 500/second burst 500 packets queue num 8 bypass
+                       goto seen }
+      chain meet     { queue num 7 bypass }                  # an endpoint's first calls: the seal has counted them
       chain hold     { meta l4proto != tcp meta mark set NEW_CALL accept   # held below, where it fails
                        queue num 5 bypass }                                # held until its process is known
+      chain strange  { the same with FIRST_CALL, queue num 7 }
       chain due      { jump count goto hold }
       chain count    { KEY @failed4 / 6 }
       chain enforce  { type filter hook output priority 0
@@ -40,6 +44,8 @@ What the messages built here stand for (KEY is `address . protocol . port`):
         meta mark AGENT accept
         meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER }
     }
+
+Open calls are held too, as long as they are not too many: a caller that is gone at once is lost to the log's reader.
 
 A packet that was held leaves the queue at the next hook priority, so observing and enforcing are two base chains; with
 `bypass` a missing reader means unattributed, never unenforced.
@@ -63,7 +69,9 @@ from belljar_tui.agent.ruleset_elements import MAPS, seal_messages
 
 _KEY4 = (7 << 12) | (12 << 6) | 13
 _KEY6 = (8 << 12) | (12 << 6) | 13
-_PLAIN = ("seen", "meet", "hold", "due", "count", "refuse", "blackhole", "reset", "unreachable")
+_PLAIN = ("seen", "opened", "meet", "hold", "strange", "due", "count", "refuse", "blackhole", "reset", "unreachable")
+_HELD_PER_SECOND = 500
+"""Open calls held for attribution: at some 0.1 ms each, no more than a twentieth of one processor."""
 _INNER = ("inner_observe", "inner_enforce")
 
 
@@ -82,8 +90,10 @@ def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwar
         *nft.element_messages(nft.NEWSETELEM, "forwarded", ports, CREATE),
         *seal_messages(nft.NEWSETELEM, None),
         rule("seen", seen),
-        rule("meet", [queue_to(nft.QUEUE)] if queue_to is not None else seen),
-        *_hold(queue_to, seen),
+        rule("opened", [ex.verdict(ex.GOTO, "seen")]),
+        rule("meet", [queue_to(nft.FIRST)] if queue_to is not None else seen),
+        *_hold("hold", nft.NEW_CALL, nft.QUEUE, queue_to, seen),
+        *_hold("strange", nft.FIRST_CALL, nft.FIRST, queue_to, seen),
         *_due(),
         *modes.static_rules(queue_to),
         *_inner(resolver_port),
@@ -101,18 +111,22 @@ def _sets() -> list[Message]:
         for each in MAPS
     ]
     made += [nft.counted_set(name, 1, 1) for name in ("seal_verdict", "seal_watch")]
-    return [*made, nft.port_set("forwarded")]
+    return [*made, nft.counted_set("alive", 1, 1, is_map=False, expires=True), nft.port_set("forwarded")]
 
 
-def _hold(queue_to: QueueTo | None, seen: list[bytes]) -> list[Message]:
+def holding_open_calls(queue_to: QueueTo) -> list[Message]:
+    """What holds open calls, too, up to a rate; not every kernel has `limit`."""
+    is_alive = [ex.meta(ex.META_NFPROTO), ex.in_set("alive")]
+    limited = [ex.limit(_HELD_PER_SECOND, _HELD_PER_SECOND), queue_to(nft.OPENED)]
+    return [rule("opened", [*is_alive, *limited], is_first=True)]
+
+
+def _hold(name: str, mark: int, queue: int, queue_to: QueueTo | None, seen: list[bytes]) -> list[Message]:
     """Without a queue a blocked call is logged at best."""
     if queue_to is None:
-        return [rule("hold", seen)]
+        return [rule(name, seen)]
     not_tcp = is_protocol(TCP, ex.NOT_EQUAL)
-    return [
-        rule("hold", [*not_tcp, *ex.set_mark(nft.NEW_CALL), ex.verdict(ex.ACCEPT)]),
-        rule("hold", [queue_to(nft.QUEUE)]),
-    ]
+    return [rule(name, [*not_tcp, *ex.set_mark(mark), ex.verdict(ex.ACCEPT)]), rule(name, [queue_to(queue)])]
 
 
 def _due() -> list[Message]:

@@ -83,6 +83,13 @@ def timed_element(where: Map, endpoint: Endpoint, verdict: str, left_s: float) -
     return key(endpoint) + ex.verdict_data(2, ex.JUMP, target) + timeout
 
 
+def alive_messages(for_s: float) -> list[Message]:
+    """What lets open calls be held for so long: renewed again and again, it is gone soon after its agent hangs."""
+    timeout = attribute(4, struct.pack(">Q", round(for_s * _MILLISECONDS)))
+    families = [nested(1, attribute(1, bytes([family]))) + timeout for family in (IP, IP6)]
+    return [nft.flush("alive"), *nft.element_messages(nft.NEWSETELEM, "alive", families, CREATE)]
+
+
 def seal_messages(message: int, verdict: Verdict) -> list[Message]:
     """What makes or takes away the elements of everything undecided."""
     content: list[Message] = []
@@ -99,7 +106,7 @@ def seal_messages(message: int, verdict: Verdict) -> list[Message]:
 
 def _seal_target(name: str, verdict: Verdict) -> tuple[int, str]:
     if name == "seal_watch":
-        return ex.GOTO, "meet" if verdict is None else "hold"
+        return ex.GOTO, "meet" if verdict is None else "strange"
     return (ex.ACCEPT, "") if verdict is None else (ex.GOTO, verdict)
 
 

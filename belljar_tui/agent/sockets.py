@@ -6,11 +6,13 @@ linux/inet_diag.h. psutil cannot serve here: it reads tables of its own network 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -99,6 +101,8 @@ class SocketTable:
 
     def find(self, protocol: Protocol, source: Address, target: Address) -> SocketOwner | None:
         """The socket that sends from `source` to `target`; None when there is none (any more)."""
+        if protocol is Protocol.ICMP:
+            return _pinging(source[1], is_v6=":" in target[0])
         if protocol not in _NUMBERS:
             return None
         near, far = source, target
@@ -242,3 +246,14 @@ def _found(payload: memoryview) -> _Found:
         _owner(payload),
         int.from_bytes(mark, sys.byteorder) if mark is not None else 0,
     )
+
+
+def _pinging(identifier: int, *, is_v6: bool) -> SocketOwner | None:
+    """The ping socket with this identifier. sock_diag does not know them; /proc/net does (the columns of `udp`)."""
+    for name in ("icmp6", "icmp") if is_v6 else ("icmp",):
+        with contextlib.suppress(OSError), Path("/proc/net", name).open() as table:
+            for line in table.readlines()[1:]:
+                columns = line.split()
+                if int(columns[1].rpartition(":")[2], 16) == identifier:
+                    return SocketOwner(int(columns[9]), int(columns[7]))
+    return None

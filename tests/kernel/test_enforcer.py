@@ -20,7 +20,7 @@ from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.modes import chain_of
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.nft import QUEUE
+from belljar_tui.agent.nft import FIRST, QUEUE
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.core import commands as cmd
@@ -159,7 +159,8 @@ async def _a_name_before_its_call() -> None:
     events: list[ev.AnyEvent] = []
     enforcer, _ = made(events)
     enforcer.want(Wanted(cuts={"tcp://neighbour.test:7000": Mode.REFUSE}))
-    CallQueue(QUEUE, lambda flow: enforcer.note(flow.endpoint), lambda _: None).start()
+    for queue in (QUEUE, FIRST):
+        CallQueue(queue, lambda flow: enforcer.note(flow.endpoint), lambda _: None).start()
     assert await says(NEIGHBOUR4, 7000) == "echo", "an address nobody has named is not the name's"
     enforcer, _ = _again(enforcer)
     for address in (NEIGHBOUR4, NEIGHBOUR6):
@@ -206,7 +207,7 @@ def test_a_name_that_is_cut_does_not_resolve_and_its_addresses_stay(flags: tuple
 _STOPPED = f"""
 import asyncio, time
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.nft import FOLLOWERS, QUEUE
+from belljar_tui.agent.nft import QUEUES
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.core.commands import Cut, changed
 from belljar_tui.core.model import Mode, Wanted
@@ -214,7 +215,7 @@ from test_enforcer import made
 
 async def agent():
     enforcer, _ = made([], time.monotonic)
-    for queue in (QUEUE, FOLLOWERS):
+    for queue in QUEUES:
         CallQueue(queue, lambda _: None, lambda _: None).start()
     enforcer.want(changed(Wanted(), Cut("tcp://{NEIGHBOUR4}:7000", Mode.REFUSE, 3.0), time.monotonic()))
     print("cut", flush=True)

@@ -12,7 +12,7 @@ from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, with_neighbour
 
 from belljar_tui.agent.modes import chain_of
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.nft import AGENT_MARK, FOLLOWERS, QUEUE
+from belljar_tui.agent.nft import AGENT_MARK, FIRST, FOLLOWERS, QUEUE
 from belljar_tui.agent.provoke import provoke
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import Ruleset, Timed
@@ -32,7 +32,8 @@ class Jar:
         self.ruleset = Ruleset(Netfilter(), 5300, [])
         self.ruleset.create()
         self.held = 0
-        CallQueue(QUEUE, self._hold, lambda _: None).start()
+        for queue in (QUEUE, FIRST):
+            CallQueue(queue, self._hold, lambda _: None).start()
         CallQueue(FOLLOWERS, lambda _: None, lambda _: None).start()
 
     def _hold(self, _: object) -> None:

@@ -9,7 +9,7 @@ from namespaces import EITHER_WAY, run_in_namespaces
 from worlds import NEIGHBOUR4, NEIGHBOUR6, with_neighbour
 
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.nft import AGENT_MARK, FOLLOWERS, QUEUE
+from belljar_tui.agent.nft import AGENT_MARK, QUEUES
 from belljar_tui.agent.probes import HealthLoop, probe_tcp
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import Ruleset
@@ -26,7 +26,7 @@ def sealed(mode: Mode) -> Ruleset:
     with_neighbour()
     ruleset = Ruleset(Netfilter(), 5300, [])
     ruleset.create()
-    for queue in (QUEUE, FOLLOWERS):
+    for queue in QUEUES:
         CallQueue(queue, lambda _: None, lambda _: None).start()
     ruleset.change([], {}, mode, seal_changes=True)
     return ruleset

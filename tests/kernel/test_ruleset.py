@@ -13,7 +13,7 @@ from worlds import NEIGHBOUR4, NEIGHBOUR6, PRIVILEGES, run_in_jar, says, says_ud
 
 from belljar_tui.agent.counts import Counts
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.nft import FOLLOWERS, QUEUE
+from belljar_tui.agent.nft import QUEUES
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.sockets import SocketTable
@@ -28,7 +28,7 @@ def made() -> Ruleset:
     """The table, with readers on its queues; calls are made in threads, since our loop reads."""
     ruleset = Ruleset(Netfilter(), 5300, [])
     ruleset.create()
-    for queue in (QUEUE, FOLLOWERS):
+    for queue in QUEUES:
         CallQueue(queue, lambda _: None, lambda _: None).start()
     return ruleset
 

@@ -52,7 +52,7 @@ def chains_for(verdict: str, dice: str) -> dict[str, list[Message]]:
 def watch_chain(verdict: Verdict, *, is_timed: bool) -> str:
     """Where a new call to an endpoint goes before it is enforced."""
     if verdict is None or verdict.startswith("reset_"):
-        return "seen"
+        return "opened"
     if verdict.startswith("flaky_"):
         return flaky.dice_name(verdict, ends=not is_timed)
     return "due" if is_timed else "hold"

@@ -2,19 +2,31 @@
 
     chain MODE { meta l4proto tcp TCP_FAILS
                  meta mark NEW_CALL meta mark set MARK queue num 5 bypass
+                 meta mark FIRST_CALL meta mark set MARK queue num 7 bypass
                  meta mark set MARK queue num 6 bypass }
     chain fail { meta mark MARK FAILS }
 
 A datagram dropped on the output hook would fail its sender's `send` with EPERM, as no network does (measured); one that
-was queued first is already sent as far as its sender knows. So whatever is not TCP passes a queue before it fails: 5 if
-it is a new call; 6, which looks at nothing, if it is not.
+was queued first is already sent as far as its sender knows. So whatever is not TCP passes a queue before it fails: 5 or
+7 if it is a new call; 6, which looks at nothing, if it is not.
 """
 
 from __future__ import annotations
 
 from belljar_tui.agent import expressions as ex
 from belljar_tui.agent.netlink import Message
-from belljar_tui.agent.nft import FOLLOWERS, NEW_CALL, QUEUE, TCP, QueueTo, has_mark, is_protocol, rule
+from belljar_tui.agent.nft import (
+    FIRST,
+    FIRST_CALL,
+    FOLLOWERS,
+    NEW_CALL,
+    QUEUE,
+    TCP,
+    QueueTo,
+    has_mark,
+    is_protocol,
+    rule,
+)
 
 
 def rules(chain: str, mark: int, tcp_fails: bytes, fails: bytes, queue_to: QueueTo | None) -> list[Message]:
@@ -25,6 +37,7 @@ def rules(chain: str, mark: int, tcp_fails: bytes, fails: bytes, queue_to: Queue
     return [
         *made,
         rule(chain, [*has_mark(NEW_CALL), *ex.set_mark(mark), queue_to(QUEUE)]),
+        rule(chain, [*has_mark(FIRST_CALL), *ex.set_mark(mark), queue_to(FIRST)]),
         rule(chain, [*ex.set_mark(mark), queue_to(FOLLOWERS)]),
         rule("fail", [*has_mark(mark), fails]),
     ]

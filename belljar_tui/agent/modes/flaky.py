@@ -1,7 +1,7 @@
 """`flaky`: some new calls fail, the others and every established flow go through.
 
     chain dice_300  { DICE < 300 meta mark set NEW_CALL goto due }        # 300 of 1000 calls
-    chain cast_300  { jump dice_300 goto seen }
+    chain cast_300  { jump dice_300 goto opened }
     chain flaky_300_refuse { meta mark NEW_CALL goto refuse }
 
 where DICE is `jhash th sport . th dport mod 1000 seed RANDOM`: a call's fate is its source port's, so that a SYN sent
@@ -47,7 +47,7 @@ def chains(name: str, parameters: str, dice: str) -> dict[str, list[Message]]:
         casting: [
             chain(casting),
             rule(casting, [ex.verdict(ex.JUMP, dicing)]),
-            rule(casting, [ex.verdict(ex.GOTO, "seen")]),
+            rule(casting, [ex.verdict(ex.GOTO, "opened")]),
         ],
         name: [chain(name), rule(name, [*has_mark(NEW_CALL), ex.verdict(ex.GOTO, fails_by)])],
     }
