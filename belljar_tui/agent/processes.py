@@ -90,6 +90,12 @@ class ProcessTable:
                 return self._read(owner)
         return None
 
+    def of_thread(self, thread: int) -> Process | None:
+        """The process that a thread is one of."""
+        status = _content(f"{self._root}/{thread}/status", _STAT_BYTES)
+        group = next((line.split()[1] for line in status.split(b"\n") if line.startswith(b"Tgid:")), b"")
+        return self._read(int(group)) if group else None
+
     def scan(self) -> tuple[list[Process], list[int]]:
         """What is new, or became another program, since the last scan; and the pids that are gone."""
         self._lives = {}  # a program that executes another may keep its name: read all anew

@@ -49,6 +49,8 @@ class AgentStarted(Event, frozen=True, kw_only=True):
     """Established sockets can be destroyed."""
     lacks: list[Mode] = []
     """Modes that this kernel cannot do."""
+    unix: bool = False
+    """Unix sockets can be cut, and calls to them are held and counted."""
 
 
 class SealProven(Event, frozen=True, kw_only=True):
