@@ -116,7 +116,7 @@ class Agent:
         self._contained = Contained(self._enforcer, self._emit, self.now)
         if self._attachment is not None:
             self._take_hold()
-        proof = await prove(self._ruleset, self.now)
+        proof = await prove(self._ruleset, self.now, self._unix.prove if self._unix else None)
         self._watch_calls()
         if not prepare.is_waiting:
             self._emit(proof)

@@ -19,11 +19,13 @@ _PIDFD_GETFD = 438
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def end_connections(server: File, jar: Sequence[UnixSocket], machine: Sequence[UnixSocket], masks: Masks) -> None:
-    """End what processes of the jar have open to the socket bound to `server`."""
-    streams = {each.peer for each in jar if each.file == server and each.is_connection and each.peer}
-    servers = {each.inode for each in machine if each.file == server and each.kind == socket.SOCK_DGRAM}
-    datagrams = {each.inode for each in jar if each.peer in servers}
+def end_connections(
+    servers: Collection[File], jar: Sequence[UnixSocket], machine: Sequence[UnixSocket], masks: Masks
+) -> None:
+    """End what processes of the jar have open to the sockets bound to `servers`."""
+    streams = {each.peer for each in jar if each.file in servers and each.is_connection and each.peer}
+    takers = {each.inode for each in machine if each.file in servers and each.kind == socket.SOCK_DGRAM}
+    datagrams = {each.inode for each in jar if each.peer in takers}
     for copy in _copies(streams):
         with copy, contextlib.suppress(OSError):
             copy.shutdown(socket.SHUT_RDWR)

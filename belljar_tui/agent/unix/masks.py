@@ -91,7 +91,7 @@ class Masks:
         self._masks[path] = Mask(mode, file_of(Path(source).stat()), below, kept)
 
     def lift(self, path: str) -> None:
-        """Uncover `path`; whoever waits at what lay there is refused. Raises OSError naming the path."""
+        """Uncover `path`; whoever waits there gets through: the kernel looks anew. Raises OSError naming the path."""
         mask = self._masks.pop(path, None)
         if mask is None:
             return
@@ -102,6 +102,21 @@ class Masks:
         finally:
             for each in mask.kept:
                 each.close()
+
+    def prove(self) -> list[str]:
+        """Cut a socket of our own and restore it; what went wrong."""
+        made, address = self._bound("probe", socket.SOCK_STREAM)
+        failures: list[str] = []
+        with made:
+            made.listen(1)
+            self.lay(address, Mode.REFUSE, socket.SOCK_STREAM)
+            if _connects(address):
+                failures.append("a call to a unix socket that must be blocked went through")
+            self.lift(address)
+            if not _connects(address):
+                failures.append("a call to a unix socket that must pass was blocked")
+        Path(address).unlink()
+        return failures
 
     def dead_peer(self) -> tuple[socket.socket, str]:
         """A datagram socket to connect somebody to, and its address; once it is closed their sends are refused."""
@@ -122,6 +137,11 @@ class Masks:
         made.bind(address)
         Path(address).chmod(0o777)
         return made, address
+
+
+def _connects(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        return probe.connect_ex(address) == 0
 
 
 def _filled(full: socket.socket, address: str, kind: int) -> Iterator[socket.socket]:

@@ -97,8 +97,7 @@ class UnixSockets:
             if path not in targets:
                 with contextlib.suppress(OSError):  # the audit says what is still there
                     self._masks.lift(path)
-        for path, mode in targets.items():
-            self._cover(path, mode)
+        self._cover(targets)
 
     def differing(self) -> list[str]:
         """Ids of sockets that are not as the wanted state has them."""
@@ -106,6 +105,10 @@ class UnixSockets:
         wrong = [path for path in targets if self._masks.below(path) is not None and not self._masks.holds(path)]
         wrong += [path for path in self._masks.paths if path not in targets]
         return sorted(str(self._dependency_at(path)) for path in wrong)
+
+    def prove(self) -> list[str]:
+        """Cut a socket of our own and restore it; what went wrong."""
+        return self._masks.prove()
 
     def look(self) -> None:
         """Connections that were made by a call that was not held: who has one calls it, too."""
@@ -144,22 +147,22 @@ class UnixSockets:
     def _dependency_at(self, path: str) -> Dependency:
         return self._decided.get(path) or Dependency(Protocol.UNIX, path)
 
-    def _cover(self, path: str, mode: Mode) -> None:
-        before = self._masks.at(path)
-        if before is not None and before.mode is mode and self._masks.holds(path):
+    def _cover(self, targets: dict[str, Mode]) -> None:
+        """Cut those of these that are not, and end the connections to them."""
+        due = {path: mode for path, mode in targets.items() if not self._is_cut_so(path, mode)}
+        files = {path: file for path in due if (file := self._masks.below(path)) is not None}
+        if not files:
             return
-        below = self._masks.below(path)
-        if below is None:
-            return
-        with contextlib.suppress(OSError):  # the audit says what is not there
-            self._masks.lay(path, mode, self._kind_of(below))
-        machine = self._machine.all() if self._machine is not None else []
-        end_connections(below, self._jar.all(), machine, self._masks)
+        jar, machine = self._jar.all(), self._machine.all() if self._machine is not None else []
+        kinds = {each.file: each.kind for each in (*jar, *machine) if each.file is not None}
+        for path, file in files.items():
+            with contextlib.suppress(OSError):  # the audit says what is not there
+                self._masks.lay(path, due[path], kinds.get(file, socket.SOCK_STREAM))
+        end_connections(set(files.values()), jar, machine, self._masks)
 
-    def _kind_of(self, file: File) -> int:
-        tables = [table for table in (self._machine, self._jar) if table is not None]
-        kinds = (each.kind for table in tables for each in table.all() if each.file == file)
-        return next(kinds, int(socket.SOCK_STREAM))
+    def _is_cut_so(self, path: str, mode: Mode) -> bool:
+        mask = self._masks.at(path)
+        return mask is not None and mask.mode is mode and self._masks.holds(path)
 
     def _is_bound_inside(self, file: File) -> bool:
         return any(each.file == file and not _is_accepted(each) for each in self._jar.all())
@@ -185,7 +188,7 @@ class UnixSockets:
 
     def _is_covered(self, call: UnixCall, path: str, mode: Mode) -> bool:
         """Cover what was made since; whether the caller will now meet it (it may have mounts of its own)."""
-        self._cover(path, mode)
+        self._cover({path: mode})
         again, mask = _resolved(call), self._masks.at(path)
         return again is not None and mask is not None and file_of(again[1]) == mask.file
 
