@@ -109,6 +109,9 @@ def verdict(view: DependencyView) -> tuple[str, str]:
 TRIED_GLYPHS = {Health.UNHEALTHY: "✗", Health.HEALTHY: "✓", Health.UNKNOWN: "?"}
 
 
+UNCOUNTED = "counted are calls by connect and sendto; sendmsg and io_uring are cut, but not counted"
+"""What the numbers of a unix socket leave out."""
+
 _ALWAYS_SHOWN = (Mode.REFUSE, Mode.BLACKHOLE)
 
 

@@ -53,7 +53,7 @@ class UnixSockets:
         self._callers: set[tuple[Dependency, int]] = set()
         """Who was seen calling what, by pid."""
         self._looked: set[int] = set()
-        """Inodes of connections that were looked at."""
+        """Inodes of the sockets that were there at the last look."""
         self._is_internal_file: dict[tuple[File, int], bool] = {}
         self._met: _Met | None = None
         self.on_call: OnCall = lambda _dependency, _mode, _caller: None
@@ -112,12 +112,17 @@ class UnixSockets:
 
     def look(self) -> None:
         """Connections that were made by a call that was not held: who has one calls it, too."""
+        looked, self._looked = self._looked, set()
         for each in self._jar.all():
-            if each.file is None or not each.is_connection or each.kind == socket.SOCK_DGRAM or not each.peer:
-                continue
-            if each.inode in self._looked:
-                continue
             self._looked.add(each.inode)
+            if (
+                each.inode in looked
+                or each.file is None
+                or not each.is_connection
+                or each.kind == socket.SOCK_DGRAM
+                or not each.peer
+            ):
+                continue
             path = os.path.realpath(each.path) if each.path.startswith("/") else ""
             if not path or self._masks.below(path) != each.file or self._is_bound_inside(each.file):
                 continue
