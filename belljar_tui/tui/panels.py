@@ -94,7 +94,8 @@ class DependencyPanel(Static):
             self.update(Text("nothing called yet", style="dim"), layout=False)
             return
         host, port = words.split_id(view)
-        self.border_title = f"{host} {view.id.partition(':')[0]} {port.partition('/')[0]}".strip()
+        scheme, number = view.id.partition(":")[0], port.partition("/")[0]
+        self.border_title = f"{host} {scheme} {number if number != scheme else ''}".strip()
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -124,7 +125,7 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
         facts.append(("with it", Text(f"{', '.join(same_name)}: same name, does not resolve either", style="yellow")))
     facts += [("endpoint" if not n else "", Text(text, style="dim")) for n, text in enumerate(view.endpoints[:4])]
     if is_unix:
-        facts.append(("note", Text(words.UNCOUNTED, style="dim")))
+        facts.append(("note", Text(words.uncounted(words.split_id(view)[0]), style="dim")))
     if view.id == NAME_SERVICE:
         facts.append(("note", Text("stays open under the vacuum seal unless cut by itself", style="dim")))
     return facts

@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 from worlds import ROOT
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Mode, Seal, Wanted
 from belljar_tui.jars.namespaces import NamespaceJar
-from belljar_tui.wire.messages import Prepare
+from belljar_tui.wire.messages import Checks, Prepare
 
 pytestmark = pytest.mark.kernel
 CALLER = Path(__file__).parent / "unix_caller.py"
@@ -135,12 +136,13 @@ class Jar:
 
 
 @asynccontextmanager
-async def jar(folder: Path, wanted: Wanted | None = None) -> AsyncIterator[Jar]:
+async def jar(folder: Path, wanted: Wanted | None = None, checks: tuple[str, ...] = ()) -> AsyncIterator[Jar]:
     for name in ("ask", "answer"):
         os.mkfifo(folder / name)
     prepare = Prepare(
         service=(sys.executable, str(CALLER), str(folder)),
         wanted=wanted or Wanted(),
+        health=Checks(checks, every_s=0.1),
         environment=dict(os.environ),
         directory=str(ROOT),
         user=os.geteuid(),
@@ -368,3 +370,30 @@ async def test_a_vacuum_covers_a_socket_before_anybody_calls_it(folder: Path) ->
     with listening(folder / "log.sock", socket.SOCK_DGRAM) as server:
         async with jar(folder, Wanted(seal=Seal.VACUUM)) as made:
             assert await made.does("sendmsg", server.path) == "ECONNREFUSED"
+
+
+# What the agent keeps
+
+
+async def test_a_program_that_has_ended_leaves_nothing_open_in_the_agent(folder: Path) -> None:
+    async with jar(folder, checks=(f"exec:echo >> {folder}/checked",)) as made:
+        await checked(folder, 2)
+        agent = agent_of(made)
+        few = agent.num_fds()
+        await checked(folder, 30)
+        assert agent.num_fds() <= few + 3, "a check that runs just now has some"
+
+
+async def checked(folder: Path, times: int) -> None:
+    """Until the check has run so often."""
+    path = folder / "checked"
+    async with asyncio.timeout(DEADLINE_S):
+        while await asyncio.to_thread(lambda: path.read_text().count("\n") if path.exists() else 0) < times:
+            await asyncio.sleep(0.05)
+
+
+def agent_of(made: Jar) -> psutil.Process:
+    """PID 1 of the jar, as this side sees it."""
+    process = made.client._running()
+    family = psutil.Process(process.pid).children(recursive=True)
+    return next(each for each in family if each.cmdline()[1:] == ["-P", "-m", "belljar_tui.agent.main"])

@@ -26,6 +26,7 @@ _LOAD, _JUMP_IF, _RETURN = 0x20, 0x15, 0x06
 _SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
+_SET_FLAGS, _SYNC_WAKE_UP = 0x40082104, 1
 _NOTIFICATION = struct.Struct("=QIIIIQ6Q")
 _CONTINUE = 1
 _MACHINES = {"x86_64": (0xC000003E, 317, 42, 44), "aarch64": (0xC00000B7, 277, 203, 206)}
@@ -123,21 +124,25 @@ class HeldCalls:
         self._descriptor = descriptor
         self._answer = answer
         self._settled = settled
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
         _, _, self._connect, _ = _MACHINES[platform.machine()]
 
     def start(self) -> None:
         """Begin to answer."""
+        _libc.ioctl(self._descriptor, ctypes.c_ulong(_SET_FLAGS), ctypes.c_ulong(_SYNC_WAKE_UP))  # since Linux 6.6
         os.set_blocking(self._descriptor, False)
         asyncio.get_running_loop().add_reader(self._descriptor, self._take)
 
     def _take(self) -> None:
+        if not any(what & select.POLLIN for _, what in self._poll.poll(0)):  # nobody with the filter lives any more
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            return
         told = bytearray(_NOTIFICATION.size)
         try:
             fcntl.ioctl(self._descriptor, _RECEIVE, told)
-        except FileNotFoundError:  # it was interrupted, or nobody with the filter lives any more
-            if _is_over(self._descriptor):
-                asyncio.get_running_loop().remove_reader(self._descriptor)
-                os.close(self._descriptor)
+        except FileNotFoundError:  # it was interrupted, or its caller was killed
             return
         identity, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(told)
         at, length = (1, 2) if number == self._connect else (4, 5)
@@ -160,12 +165,6 @@ def _send(descriptor: int, reply: bytes) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_over(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return any(what & select.POLLHUP for _, what in poll.poll(0))
 
 
 def _read(thread: int, address: int, size: int) -> bytes:
