@@ -376,20 +376,22 @@ async def test_a_vacuum_covers_a_socket_before_anybody_calls_it(folder: Path) ->
 
 
 async def test_a_program_that_has_ended_leaves_nothing_open_in_the_agent(folder: Path) -> None:
-    async with jar(folder, checks=(f"exec:echo >> {folder}/checked",)) as made:
-        await checked(folder, 2)
+    os.mkfifo(folder / "checked")
+    checked = os.open(folder / "checked", os.O_RDWR)
+    async with jar(folder, checks=(f"exec:printf x >> {folder}/checked",)) as made:
+        await asyncio.to_thread(read_bytes, checked, 2)
         agent = agent_of(made)
         few = agent.num_fds()
-        await checked(folder, 30)
+        await asyncio.to_thread(read_bytes, checked, 30)
         assert agent.num_fds() <= few + 3, "a check that runs just now has some"
+    os.close(checked)
 
 
-async def checked(folder: Path, times: int) -> None:
-    """Until the check has run so often."""
-    path = folder / "checked"
-    async with asyncio.timeout(DEADLINE_S):
-        while await asyncio.to_thread(lambda: path.read_text().count("\n") if path.exists() else 0) < times:
-            await asyncio.sleep(0.05)
+def read_bytes(descriptor: int, count: int) -> None:
+    """Wait for so many."""
+    for _ in range(count):
+        assert select.select([descriptor], [], [], DEADLINE_S)[0]
+        os.read(descriptor, 1)
 
 
 def agent_of(made: Jar) -> psutil.Process:

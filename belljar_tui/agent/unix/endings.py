@@ -11,6 +11,7 @@ import ctypes
 import os
 import socket
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from belljar_tui.agent.unix.masks import Masks
 from belljar_tui.agent.unix.table import File, UnixSocket
@@ -33,6 +34,7 @@ def end_connections(
         peer, address = masks.dead_peer()
         with copy, peer, contextlib.suppress(OSError):
             copy.connect(address)
+        Path(address).unlink()
 
 
 def _copies(inodes: Collection[int]) -> Iterator[socket.socket]:

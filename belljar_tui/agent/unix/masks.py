@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,7 +32,7 @@ class Mask(msgspec.Struct, frozen=True):
     """Of the socket that lies there."""
     below: File
     """Of the one that it covers."""
-    kept: tuple[socket.socket, ...] = ()
+    kept: socket.socket | None = None
     """What must stay open for it to be what it is."""
 
 
@@ -83,7 +82,7 @@ class Masks:
         below = _socket_at(path)
         if below is None:
             return
-        name, kept = (_DEAD, ()) if mode is not Mode.BLACKHOLE else self._full(kind)
+        name, kept = (_DEAD, None) if mode is not Mode.BLACKHOLE else self._full(kind)
         source = f"/proc/self/fd/{self._folder}/{name}"
         if _libc.mount(source.encode(), os.fsencode(path), None, _MS_BIND, None) != 0:
             number = ctypes.get_errno()
@@ -100,8 +99,10 @@ class Masks:
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number), path)
         finally:
-            for each in mask.kept:
-                each.close()
+            if mask.kept is not None:
+                address = str(mask.kept.getsockname())
+                mask.kept.close()
+                Path(address).unlink()
 
     def prove(self) -> list[str]:
         """Cut a socket of our own and restore it; what went wrong."""
@@ -123,12 +124,13 @@ class Masks:
         self._made += 1
         return self._bound(f"peer-{self._made}", socket.SOCK_DGRAM)
 
-    def _full(self, kind: int) -> tuple[str, tuple[socket.socket, ...]]:
-        """A socket that takes nothing more: its name, and what keeps it so."""
+    def _full(self, kind: int) -> tuple[str, socket.socket]:
+        """A socket that takes nothing more, and its name."""
         self._made += 1
         name = f"full-{self._made}"
         full, address = self._bound(name, kind)
-        return name, (full, *_filled(full, address, kind))
+        _fill(full, address, kind)
+        return name, full
 
     def _bound(self, name: str, kind: int) -> tuple[socket.socket, str]:
         """A socket at `name` in our folder that everybody may write to, and its address."""
@@ -144,21 +146,16 @@ def _connects(address: str) -> bool:
         return probe.connect_ex(address) == 0
 
 
-def _filled(full: socket.socket, address: str, kind: int) -> Iterator[socket.socket]:
-    """Fill its queue; the sockets that do."""
+def _fill(full: socket.socket, address: str, kind: int) -> None:
+    """Fill its queue. What is in it stays there when the sender closes."""
     if kind != socket.SOCK_DGRAM:
         full.listen(0)
-    while True:
-        filler = socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK)
-        try:
-            filler.connect(address)
-            if kind == socket.SOCK_DGRAM:
-                while True:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            with socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK) as filler:
+                filler.connect(address)
+                while kind == socket.SOCK_DGRAM:
                     filler.send(b"")
-        except BlockingIOError:
-            yield filler
-            return
-        yield filler
 
 
 def _socket_at(path: str) -> File | None:
