@@ -112,7 +112,7 @@ class Agent:
             self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
         )
         if self._unix is not None:
-            self._unix.on_call = self._observer.on_unix_call
+            self._unix.on_call, self._unix.on_hole = self._observer.on_unix_call, self._observer.on_unix_hole
         self._contained = Contained(self._enforcer, self._emit, self.now)
         if self._attachment is not None:
             self._take_hold()

@@ -119,6 +119,12 @@ class Observer:
         else:
             self._held[dependency, mode, who] += 1
 
+    def on_unix_hole(self, path: str, caller: Process | None) -> None:
+        """A cut's mount does not reach a process: only its held calls fail."""
+        who = f"{caller.name} ({caller.pid})" if caller is not None else "a process that is gone"
+        remedy = "a cut that is there before the service starts"
+        self._emit(ev.HoleFound(at=self._now(), path=path, source=who, kind="mounts", remedy=remedy))
+
     def on_query(self, size: int, peer: Peer) -> None:
         """A query of `size` bytes came, and name service is open."""
         self._queries = self._queries.plus(Count(1, size))

@@ -45,7 +45,9 @@ async def prove(
         failures += of_sockets()
     detail = "; ".join(failures) if failures else f"blocked and counted, and passed, over {' and '.join(proven)}"
     if of_sockets is not None and not failures:
-        detail += "; a unix socket was cut and restored"
+        detail += (
+            "; a unix socket was cut and restored (one from another network namespace is covered when first called)"
+        )
     return ev.SealProven(at=now(), ok=not failures and bool(proven), detail=detail)
 
 

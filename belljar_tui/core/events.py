@@ -84,7 +84,8 @@ class HoleFound(Event, frozen=True, kw_only=True):
     source: str
     """As the host has it."""
     kind: str
-    """`engine`: the engine's own socket; `socket`: another one, or a folder with some; `files`: files or a folder."""
+    """`engine`: the engine's own socket; `socket`: another one, or a folder with some; `files`: files or a folder;
+    `mounts`: a unix socket whose cut does not reach `source`, a process with mounts of its own, but for held calls."""
     is_writable: bool = False
     remedy: str = ""
     """How to close it."""

@@ -83,7 +83,12 @@ def glyph(state: State, view: DependencyView) -> tuple[str, str]:
     return ("○", STYLE_IDLE) if is_idle(state, view) else ("●", STYLE_OPEN)
 
 
-_HOLES = {"engine": "the engine's own socket", "socket": "a socket of the host's", "files": "files of the host's"}
+_HOLES = {
+    "engine": "the engine's own socket",
+    "socket": "a socket of the host's",
+    "files": "files of the host's",
+    "mounts": "for a process with mounts of its own",
+}
 
 
 def hole(found: HoleFound) -> str:

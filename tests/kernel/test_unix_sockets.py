@@ -20,7 +20,7 @@ import pytest
 from worlds import ROOT
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import Mode, Seal, Wanted
+from belljar_tui.core.model import Mode, Seal, Settings, Wanted
 from belljar_tui.jars.namespaces import NamespaceJar
 from belljar_tui.wire.messages import Checks, Prepare
 
@@ -81,8 +81,10 @@ class Server:
 class Jar:
     """A jar whose service calls what it is told to."""
 
-    def __init__(self, client: NamespaceJar, folder: Path) -> None:
+    def __init__(self, client: NamespaceJar, folder: Path, zero: float) -> None:
         self.client = client
+        self.zero = zero
+        """CLOCK_MONOTONIC at the session's start."""
         self.events: list[ev.AnyEvent] = []
         self._moved = asyncio.Event()
         self._ask = os.open(folder / "ask", os.O_RDWR)
@@ -148,9 +150,10 @@ async def jar(folder: Path, wanted: Wanted | None = None, checks: tuple[str, ...
         user=os.geteuid(),
         group=os.getegid(),
     )
-    client = NamespaceJar(prepare, lab="checkout", clock_zero=time.monotonic())
+    zero = time.monotonic()
+    client = NamespaceJar(prepare, lab="checkout", clock_zero=zero)
     await client.start()
-    made = Jar(client, folder)
+    made = Jar(client, folder, zero)
     try:
         yield made
     finally:
@@ -333,7 +336,12 @@ async def test_a_cut_that_cannot_reach_the_caller_s_own_mounts_fails_the_held_ca
             assert await made.does("own_mounts") == "ok"
             assert await made.does("call", "stream", server.path) == "ok"
             await made.want(cut(server))
-            assert await made.does("call", "stream", server.path) == "ECONNREFUSED"
+            for _ in range(2):
+                assert await made.does("call", "stream", server.path) == "ECONNREFUSED"
+            await made.until(lambda: made.blocked(server.id) == 2)
+            holes = [event for event in made.events if isinstance(event, ev.HoleFound)]
+            assert [(event.path, event.kind) for event in holes] == [(str(server.path), "mounts")]
+            assert holes[0].source.endswith("(2)")
 
 
 async def test_a_cut_leaves_the_machine_s_own_view_alone(folder: Path) -> None:
@@ -344,6 +352,21 @@ async def test_a_cut_leaves_the_machine_s_own_view_alone(folder: Path) -> None:
             assert own_mounts() == before
             with socket.socket(socket.AF_UNIX) as outside:
                 outside.connect(str(server.path))
+
+
+async def test_a_cut_with_a_time_limit_ends(folder: Path) -> None:
+    with listening(folder / "app.sock") as server:
+        async with jar(folder) as made:
+            settings = {server.id: Settings(until=time.monotonic() - made.zero + 1.0)}
+            await made.want(Wanted(cuts={server.id: Mode.REFUSE}, settings=settings))
+            assert await made.does("call", "stream", server.path) == "ECONNREFUSED"
+            await made.until(lambda: bool(made.of(ev.CutRestored, server.id)))
+            assert await made.does("call", "stream", server.path) == "ok"
+
+
+async def test_set_user_id_programs_work_as_before(folder: Path) -> None:
+    async with jar(folder) as made:
+        assert await made.does("new_privileges") == "0"
 
 
 # The vacuum

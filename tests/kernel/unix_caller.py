@@ -104,6 +104,12 @@ def abstract(name: str) -> str:
     return call("stream", f"\0{name}")
 
 
+def new_privileges() -> str:
+    """Whether a set-user-id program would still work: 0, if so."""
+    with open("/proc/self/status") as status:  # noqa: PTH123
+        return next(line.split()[1] for line in status if line.startswith("NoNewPrivs"))
+
+
 def unmount(path: str) -> str:
     """Try to take away what lies over a path."""
     if _libc.umount2(path.encode(), 2) != 0:

@@ -56,7 +56,11 @@ class UnixSockets:
         """Inodes of the sockets that were there at the last look."""
         self._is_internal_file: dict[tuple[File, int], bool] = {}
         self._met: _Met | None = None
+        self._told: set[tuple[str, int]] = set()
+        """Paths and pids of holes that were told of."""
         self.on_call: OnCall = lambda _dependency, _mode, _caller: None
+        self.on_hole: Callable[[str, Process | None], None] = lambda _path, _caller: None
+        """Told once of each process that a cut's mount does not reach."""
 
     @classmethod
     def of_jar(cls, folder: int, machine: int, processes: ProcessTable) -> UnixSockets | None:
@@ -189,13 +193,22 @@ class UnixSockets:
         dependency = self._dependency_at(path)
         mode = self._wanted.mode_of(str(dependency))
         self._met = _Met(dependency, mode, caller)
-        return 0 if mode is None or self._is_covered(call, path, mode) else errno.ECONNREFUSED
+        if mode is None or self._is_covered(call, path, mode):
+            return 0
+        self._tell_hole(path, caller)
+        return errno.ECONNREFUSED
 
     def _is_covered(self, call: UnixCall, path: str, mode: Mode) -> bool:
         """Cover what was made since; whether the caller will now meet it (it may have mounts of its own)."""
         self._cover({path: mode})
         again, mask = _resolved(call), self._masks.at(path)
         return again is not None and mask is not None and file_of(again[1]) == mask.file
+
+    def _tell_hole(self, path: str, caller: Process | None) -> None:
+        key = (path, caller.pid if caller is not None else 0)
+        if key not in self._told:
+            self._told.add(key)
+            self.on_hole(path, caller)
 
     def _is_internal(self, status: os.stat_result) -> bool:
         """Whether it is bound inside the jar. A path that is bound anew is another file."""
