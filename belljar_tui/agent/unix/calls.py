@@ -135,9 +135,11 @@ class HeldCalls:
         asyncio.get_running_loop().add_reader(self._descriptor, self._take)
 
     def _take(self) -> None:
-        if not any(what & select.POLLIN for _, what in self._poll.poll(0)):  # nobody with the filter lives any more
-            asyncio.get_running_loop().remove_reader(self._descriptor)
-            os.close(self._descriptor)
+        state = sum(what for _, what in self._poll.poll(0))
+        if not state & select.POLLIN:
+            if state & select.POLLHUP:  # nobody with the filter lives any more
+                asyncio.get_running_loop().remove_reader(self._descriptor)
+                os.close(self._descriptor)
             return
         told = bytearray(_NOTIFICATION.size)
         try:
