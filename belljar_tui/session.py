@@ -160,7 +160,7 @@ class Session:
             self.reject(msgspec.json.encode(command).decode(), str(error))
             return
         if isinstance(command, cmd.Cut):
-            why = why_no_cut(identity, command.mode, command.given, self.state.lacks)
+            why = why_no_cut(identity, command.mode, command.given, self.state.lacks, has_unix=self.state.has_unix)
             if why:
                 self.reject(msgspec.json.encode(command).decode(), f"{why}.")
                 return

@@ -8,6 +8,7 @@ from belljar_tui.agent.counts import Tally, Verdict
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.modes import FLOWS_END, chain_of
 from belljar_tui.agent.ruleset import Ruleset, Timed
+from belljar_tui.agent.unix.sockets import UnixSockets
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Answer, Dependency, Endpoint, Mode, Protocol, Seal, Settings, Wanted
 
@@ -40,7 +41,9 @@ class Enforcer:
         destroy: Destroy,
         emit: Callable[[ev.AnyEvent], None],
         now: Callable[[], float],
+        unix: UnixSockets | None = None,
     ) -> None:
+        self._unix = unix
         self._ruleset = ruleset
         self._directory = directory
         self._destroy = destroy
@@ -65,6 +68,8 @@ class Enforcer:
         self._unresolved = _unresolved(wanted)
         seal_changes = (before.seal, before.seal_mode) != (wanted.seal, wanted.seal_mode)
         self._apply(self._endpoints(), seal_changes=seal_changes)
+        if self._unix is not None:
+            self._unix.want(wanted)
         self.audit()
         if seal_changes:
             self._emit(ev.SealChanged(at=self._now(), seal=wanted.seal, mode=wanted.seal_mode))
@@ -85,6 +90,10 @@ class Enforcer:
             self._apply({endpoint}, seal_changes=False)
         self._say_changes([dependency])
         return dependency
+
+    def note_unix(self, dependency: Dependency) -> None:
+        """A call to a unix socket was seen."""
+        self._say_changes([dependency])
 
     def learn(self, name: str, addresses: Iterable[str]) -> None:
         """A name resolved: its elements stand before the answer leaves."""
@@ -139,6 +148,7 @@ class Enforcer:
         timed = self._ruleset.read_timed()
         seal, _ = self._ruleset.read_seal()
         wrong = sorted(str(e) for e in kernel.keys() | self._applied.keys() if self._differs(kernel, timed, e))
+        wrong += self._unix.differing() if self._unix is not None else []
         if seal != self._seal():
             wrong.insert(0, "the seal")
         if wrong:
@@ -163,7 +173,9 @@ class Enforcer:
     def _dependencies(self) -> dict[Dependency, None]:
         """Everything seen or decided about, in that order."""
         decided = (Dependency.parse(text) for text in (*self.wanted.cuts, *sorted(self.wanted.opens)))
-        return dict.fromkeys([*self._directory.seen, *decided])
+        if self._unix is None:  # nothing here could cut one, so nothing is said of it
+            return dict.fromkeys([*self._directory.seen, *(d for d in decided if d.protocol is not Protocol.UNIX)])
+        return dict.fromkeys([*self._directory.seen, *self._unix.seen, *decided])
 
     def _endpoints(self) -> set[Endpoint]:
         decided = {e for d in self._dependencies() for e in self._directory.endpoints_of(d)}

@@ -39,6 +39,7 @@ from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.service import Identity, Spawner
 from belljar_tui.agent.service_log import ServiceLog
 from belljar_tui.agent.sockets import SocketTable
+from belljar_tui.agent.unix.sockets import UnixSockets
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Mode, Protocol
 from belljar_tui.wire import messages as msg
@@ -58,7 +59,7 @@ _AUDIT_EVERY = 20
 class Agent:
     """One jar's agent, from the Prepare message to its end."""
 
-    def __init__(self, prepare: msg.Prepare, writer: EventWriter) -> None:
+    def __init__(self, prepare: msg.Prepare, writer: EventWriter, folder: int | None = None) -> None:
         self._prepare = prepare
         self._writer = writer
         self._emit = writer.emit
@@ -71,6 +72,7 @@ class Agent:
             is_inside=self._attachment.is_inside if self._attachment else lambda _: True,
         )
         self._directory = Directory()
+        self._unix = UnixSockets.of_jar(folder, prepare.machine_sockets, self._processes) if folder else None
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
         self._has_begun = False
@@ -105,14 +107,16 @@ class Agent:
         self._netfilter = Netfilter()
         self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded)
         self._ruleset.create()
-        self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now)
+        self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now, self._unix)
         self._observer = Observer(
             self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
         )
+        if self._unix is not None:
+            self._unix.on_call, self._unix.on_hole = self._observer.on_unix_call, self._observer.on_unix_hole
         self._contained = Contained(self._enforcer, self._emit, self.now)
         if self._attachment is not None:
             self._take_hold()
-        proof = await prove(self._ruleset, self.now)
+        proof = await prove(self._ruleset, self.now, self._unix.prove if self._unix else None)
         self._watch_calls()
         if not prepare.is_waiting:
             self._emit(proof)
@@ -120,7 +124,9 @@ class Agent:
             self._learn_hosts(mounts.hosts())
             self._enforcer.want(prepare.wanted)
         await self._network_is_ready()
-        self._spawner = Spawner(Identity(prepare.user, prepare.group), prepare.environment, prepare.directory)
+        self._spawner = Spawner(
+            Identity(prepare.user, prepare.group), prepare.environment, prepare.directory, self._hold
+        )
         if prepare.is_waiting:
             self._emit(proof)  # only now: it tells that the jar is ready
         elif proof.ok or not self._is_contained:
@@ -274,8 +280,15 @@ class Agent:
             except NetlinkError:
                 log = False
         can_destroy = self._sockets.can_destroy()
-        lacks = list(self._ruleset.lacks)
-        self._emit(ev.AgentStarted(at=self.now(), queue=queue, log=log, destroy=can_destroy, lacks=lacks))
+        lacks, unix = list(self._ruleset.lacks), self._unix is not None
+        self._emit(ev.AgentStarted(at=self.now(), queue=queue, log=log, destroy=can_destroy, lacks=lacks, unix=unix))
+
+    def _hold(self, descriptor: int | None) -> None:
+        """Calls to unix sockets of a program that starts are told of here; None: this kernel does not let us."""
+        if descriptor is None:
+            self._on_lost("unix", 1)
+        elif self._unix is not None:
+            self._unix.hold(descriptor)
 
     def _destroy(self, endpoints: list[Endpoint], mode: Mode) -> int:
         if mode is Mode.RESET:
@@ -309,6 +322,9 @@ class Agent:
             self._ruleset.hold_open_calls()
             self._see_processes()
             self._observer.count()
+            if self._unix is not None:
+                self._unix.renew()
+                self._unix.look()
             rounds += 1
             if rounds % _AUDIT_EVERY == 0:
                 self._enforcer.audit()
@@ -356,12 +372,13 @@ async def _serve() -> int:
         raise SystemExit("the first message must be prepare")
     prepare = msgspec.structs.replace(prepare, clock_zero=contained.clock_zero(prepare, time.monotonic()))
     writer = EventWriter(sys.stdout.fileno(), lambda: time.monotonic() - prepare.clock_zero)
+    folder = None
     if prepare.place is msg.Place.NATIVE:
-        mounts.mask_file_system(prepare.search)
+        folder = mounts.mask_file_system(prepare.search)
         raise_loopback()
         mounts.open_low_ports()
         mounts.freeze_settings()
-    agent = Agent(prepare, writer)
+    agent = Agent(prepare, writer, folder)
     await agent.start()
     async for line in lines:
         message = msg.decode(line)

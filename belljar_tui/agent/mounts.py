@@ -13,7 +13,6 @@ from pathlib import Path
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20, 0x1000, 0x4000, 0x40000
-_MNT_DETACH = 2
 RESOLVER_ADDRESS = "127.0.0.53"
 """Where the service's resolver file points; the `names` chain redirects port 53 whatever its address."""
 MASKED_SOCKETS = (
@@ -33,17 +32,17 @@ def _mount(source: str, target: str, kind: str = "", flags: int = 0) -> None:
         raise OSError(number, os.strerror(number), target)
 
 
-def _unmount(target: str) -> None:
-    if _libc.umount2(target.encode(), _MNT_DETACH) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), target)
+def mask_file_system(search: Sequence[str]) -> int:
+    """Set up every mount of the jar. Raises OSError naming the path.
 
-
-def mask_file_system(search: Sequence[str]) -> None:
-    """Set up every mount of the jar. Raises OSError naming the path."""
+    Returns:
+        A descriptor of a folder that only the agent can reach: it lies below the jar's /proc.
+    """
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mask_resolver(search)
+    folder = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    return folder
 
 
 def see_own_processes() -> None:
@@ -87,8 +86,8 @@ def hosts_in(text: str) -> dict[str, str]:
 
 
 def _mask_resolver(search: Sequence[str]) -> None:
-    """Lay our files over the machine's. They live on a nameless file system: /proc is free to stand on for a moment,
-    since it is about to be replaced, and the binds keep the file system alive after it is unmounted."""
+    """Lay our files over the machine's. They live on a file system that stands on /proc, which is about to be covered
+    by the jar's own: nobody finds it there."""
     _mount("tmpfs", "/proc", "tmpfs", _MS_NOSUID | _MS_NODEV)
     lines = [f"nameserver {RESOLVER_ADDRESS}", *([f"search {' '.join(search)}"] if search else [])]
     _write("/proc/resolv.conf", "\n".join([*lines, "options timeout:2 attempts:2", ""]))
@@ -99,7 +98,6 @@ def _mask_resolver(search: Sequence[str]) -> None:
     for path in dict.fromkeys(os.path.realpath(p) for p in MASKED_SOCKETS):
         if Path(path).exists():
             _mount("/proc/dead", path, "", _MS_BIND)
-    _unmount("/proc")
 
 
 def _write(path: str, value: str) -> None:

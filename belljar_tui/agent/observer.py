@@ -15,7 +15,7 @@ from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH
 from belljar_tui.agent.names import Peer
 from belljar_tui.agent.packets import Flow
-from belljar_tui.agent.processes import ProcessTable
+from belljar_tui.agent.processes import Process, ProcessTable
 from belljar_tui.agent.sockets import Connection, SocketTable
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol
@@ -71,6 +71,8 @@ class Observer:
         self._said: dict[Dependency, ev.TrafficCounted] = {}
         self._queries = Count()
         """Queries that came while name service was open."""
+        self._unix_calls: Counter[Dependency] = Counter()
+        """Calls to unix sockets that were open."""
         self._known: set[tuple[Dependency, Endpoint | None, int | None]] = set()
         self.recent: list[Flow] = []
         """Flows held since last asked; the proof of the seal looks here."""
@@ -111,6 +113,22 @@ class Observer:
         if not connection.is_call or endpoint.port == _NAMES_PORT or _is_loopback(endpoint.address):
             return
         self._see(self._enforcer.note(endpoint), endpoint, self._named(connection.inode))
+
+    def on_unix_call(self, dependency: Dependency, mode: Mode | None, caller: Process | None) -> None:
+        """A call to a unix socket was held; `mode` is how it fails."""
+        who = Caller(caller.pid, caller.name) if caller is not None else NOBODY
+        self._enforcer.note_unix(dependency)
+        self._see(dependency, None, who)
+        if mode is None:
+            self._unix_calls[dependency] += 1
+        else:
+            self._held[dependency, mode, who] += 1
+
+    def on_unix_hole(self, path: str, caller: Process | None) -> None:
+        """A cut's mount does not reach a process: only its held calls fail."""
+        who = f"{caller.name} ({caller.pid})" if caller is not None else "a process that is gone"
+        remedy = "a cut that is there before the service starts"
+        self._emit(ev.HoleFound(at=self._now(), path=path, source=who, kind="mounts", remedy=remedy))
 
     def on_query(self, size: int, peer: Peer) -> None:
         """A query of `size` bytes came, and name service is open."""
@@ -164,6 +182,8 @@ class Observer:
         """Say the traffic of what is open; what met a cut, by dependency."""
         self.flush()
         self._say_traffic(_NAMES, self._queries.packets, self._queries.packets, self._queries.bytes)
+        for dependency, calls in self._unix_calls.items():
+            self._say_traffic(dependency, calls, 0, 0)
         met: dict[Dependency, Counts] = {}
         for dependency, tally in self._enforcer.tallies().items():
             opened = tally.is_open

@@ -75,6 +75,8 @@ class ProcessTable:
         """Pids that owned a socket, the latest last: callers call again."""
         self._callers: dict[object, int] = {}
         """Who last called a target."""
+        self._process_of: dict[int, int] = {}
+        """Thread -> process, of those that called last."""
         self._socket_mount = _socket_mount()
 
     def owner(self, inode: int, target: object = None) -> Process | None:
@@ -89,6 +91,17 @@ class ProcessTable:
                 self._remember(owner, target)
                 return self._read(owner)
         return None
+
+    def of_thread(self, thread: int) -> Process | None:
+        """The process that a thread is one of."""
+        pid = self._process_of.get(thread)
+        if pid is None or not os.access(f"{self._root}/{pid}/task/{thread}", os.F_OK):
+            status = _content(f"{self._root}/{thread}/status", _STAT_BYTES)
+            pid = next((int(line.split()[1]) for line in status.split(b"\n") if line.startswith(b"Tgid:")), 0)
+            if len(self._process_of) > _RECENT:
+                self._process_of.clear()
+            self._process_of[thread] = pid
+        return self._read(pid)
 
     def scan(self) -> tuple[list[Process], list[int]]:
         """What is new, or became another program, since the last scan; and the pids that are gone."""

@@ -20,8 +20,14 @@ ADDRESS = "127.66.74.1"
 """Loopback, but no address anybody uses."""
 
 
-async def prove(ruleset: Ruleset, now: Callable[[], float]) -> ev.SealProven:
-    """Run the negative and the positive control for IPv4, and for IPv6 where the jar has it."""
+async def prove(
+    ruleset: Ruleset, now: Callable[[], float], of_sockets: Callable[[], list[str]] | None = None
+) -> ev.SealProven:
+    """Run the negative and the positive control for IPv4, and for IPv6 where the jar has it.
+
+    Args:
+        of_sockets: the same for unix sockets, where they can be cut; what went wrong.
+    """
     failures: list[str] = []
     families = [(socket.AF_INET, ADDRESS)]
     if socket.has_ipv6:
@@ -35,7 +41,13 @@ async def prove(ruleset: Ruleset, now: Callable[[], float]) -> ev.SealProven:
         with listener:
             failures += await _controls(ruleset, family, address, listener.getsockname()[1])
         proven.append("IPv4" if family == socket.AF_INET else "IPv6")
+    if of_sockets is not None:
+        failures += of_sockets()
     detail = "; ".join(failures) if failures else f"blocked and counted, and passed, over {' and '.join(proven)}"
+    if of_sockets is not None and not failures:
+        detail += (
+            "; a unix socket was cut and restored (one from another network namespace is covered when first called)"
+        )
     return ev.SealProven(at=now(), ok=not failures and bool(proven), detail=detail)
 
 

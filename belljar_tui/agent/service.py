@@ -11,11 +11,14 @@ import asyncio
 import ctypes
 import os
 import signal
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
+
+from belljar_tui.agent.unix import calls
 
 _CLONE_NEWUSER = 0x10000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -29,9 +32,20 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Spawner:
-    """Forks programs and waits for them. One per agent, which is PID 1: orphans are reaped here too."""
+    """Forks programs and waits for them. One per agent, which is PID 1: orphans are reaped here too.
 
-    def __init__(self, identity: Identity, environment: Mapping[str, str], directory: str) -> None:
+    Args:
+        on_held: takes the descriptor on which a program's calls to unix sockets are told; None when they are not held.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        environment: Mapping[str, str],
+        directory: str,
+        on_held: Callable[[int | None], None],
+    ) -> None:
+        self._on_held = on_held
         self._identity = identity
         self.environment = dict(environment)
         """Of whatever is started from here on."""
@@ -47,9 +61,11 @@ class Spawner:
         """
         ready_read, ready_write = os.pipe()
         mapped_read, mapped_write = os.pipe()
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            self._become(command, output, ready_write, mapped_read)
+            self._become(command, output, ready_write, mapped_read, theirs)
+        theirs.close()
         os.close(ready_write)
         os.close(mapped_read)
         os.read(ready_read, 1)
@@ -57,6 +73,8 @@ class Spawner:
         os.write(mapped_write, b"!")
         os.close(ready_read)
         os.close(mapped_write)
+        with ours:
+            self._on_held(calls.received(ours))
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[pid] = ended
         return pid, ended
@@ -81,7 +99,7 @@ class Spawner:
             os.close(read)
         return code, said.decode(errors="replace").strip()
 
-    def _become(self, command: Sequence[str], output: int, ready: int, mapped: int) -> NoReturn:
+    def _become(self, command: Sequence[str], output: int, ready: int, mapped: int, holding: socket.socket) -> NoReturn:
         """The child's side; never returns."""
         try:
             os.setsid()
@@ -92,6 +110,7 @@ class Spawner:
                 raise OSError(ctypes.get_errno(), "unshare of a user namespace")
             os.write(ready, b"!")
             os.read(mapped, 1)
+            calls.hold_own_calls(holding)
             os.setresgid(*(self._identity.group,) * 3)
             os.setresuid(*(self._identity.user,) * 3)
             nothing = os.open("/dev/null", os.O_RDONLY)

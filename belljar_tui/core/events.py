@@ -49,6 +49,8 @@ class AgentStarted(Event, frozen=True, kw_only=True):
     """Established sockets can be destroyed."""
     lacks: list[Mode] = []
     """Modes that this kernel cannot do."""
+    unix: bool = False
+    """Unix sockets can be cut, and calls to them are held and counted."""
 
 
 class SealProven(Event, frozen=True, kw_only=True):
@@ -82,7 +84,8 @@ class HoleFound(Event, frozen=True, kw_only=True):
     source: str
     """As the host has it."""
     kind: str
-    """`engine`: the engine's own socket; `socket`: another one, or a folder with some; `files`: files or a folder."""
+    """`engine`: the engine's own socket; `socket`: another one, or a folder with some; `files`: files or a folder;
+    `mounts`: a unix socket whose cut does not reach `source`, a process with mounts of its own, but for held calls."""
     is_writable: bool = False
     remedy: str = ""
     """How to close it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from belljar_tui.core.model import NAME_SERVICE, Dependency, Mode, Protocol, is_address
+from belljar_tui.core.model import NAME_SERVICE, UNIX_MODES, Dependency, Mode, Protocol, is_address
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -56,13 +56,23 @@ SEALING = (Mode.REFUSE, Mode.BLACKHOLE, Mode.RESET, Mode.UNREACHABLE)
 _PARAMETERS = tuple(name for failure in FAILURES.values() for name in failure.parameters)
 
 
-def why_no_cut(dependency: Dependency, mode: Mode, given: dict[str, object], lacks: tuple[Mode, ...] = ()) -> str:
+def why_no_cut(
+    dependency: Dependency,
+    mode: Mode,
+    given: dict[str, object],
+    lacks: tuple[Mode, ...] = (),
+    *,
+    has_unix: bool = True,
+) -> str:
     """Why a dependency cannot be cut like this, in words for the person who asked; empty when it can.
 
     Args:
         given: the cut's parameters that were given, by name.
         lacks: modes that this session's kernel cannot do.
+        has_unix: whether this session's jar can cut unix sockets.
     """
+    if dependency.protocol is Protocol.UNIX and not has_unix:
+        return "unix sockets can be cut in a jar of namespaces only: leave the socket's mount away instead"
     if mode in lacks:
         return f"this kernel cannot do {mode}: it lacks nftables' hash and numgen expressions"
     for name in given:
@@ -71,6 +81,8 @@ def why_no_cut(dependency: Dependency, mode: Mode, given: dict[str, object], lac
             return f"{name} belongs to the mode {owner}, not to {mode}"
     if mode is Mode.DNS and (dependency.protocol is Protocol.UNIX or is_address(dependency.host)):
         return f"{dependency} has no name that could fail to resolve: cut it in another mode"
+    if dependency.protocol is Protocol.UNIX and mode not in UNIX_MODES:
+        return f"a unix socket can be cut by {' or '.join(UNIX_MODES)}, not by {mode}"
     if mode is Mode.FLAKY and str(dependency) == NAME_SERVICE:
         return "name service as a whole cannot be flaky: cut it in another mode"
     if given.get("fails_by", Mode.REFUSE) not in SEALING:

@@ -91,7 +91,7 @@ def _session_started(state: State, event: ev.SessionStarted) -> State:
 
 
 def _agent_started(state: State, event: ev.AgentStarted) -> State:
-    return _with(state, queue=event.queue, lacks=tuple(event.lacks))
+    return _with(state, queue=event.queue, lacks=tuple(event.lacks), has_unix=event.unix)
 
 
 def _seal_proven(state: State, event: ev.SealProven) -> State:
@@ -222,7 +222,7 @@ def _traffic_counted(state: State, event: ev.TrafficCounted) -> State:
         packets=event.packets,
         bytes=event.bytes,
         bytes_per_s=(grown if grown > 0 else 0) / span if span > 0 else view.bytes_per_s,
-        active_at=event.at if event.packets > view.packets else view.active_at,
+        active_at=event.at if (event.calls, event.packets) > (view.calls, view.packets) else view.active_at,
         counted_at=event.at,
     )
     return _keep(state, changed)

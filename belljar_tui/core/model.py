@@ -82,6 +82,10 @@ class Health(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+UNIX_MODES = (Mode.REFUSE, Mode.BLACKHOLE)
+"""How a unix socket can fail: no packet goes to it that could be reset or be told that there is no way. Under a seal
+of another mode it refuses."""
+
 NAME_SERVICE = "dns:"
 """The id of name service as a whole. The vacuum seal leaves it open unless it is cut by itself:
 without names nobody could say *what* was blocked."""
@@ -207,7 +211,7 @@ class Wanted(msgspec.Struct, frozen=True):
             return self.cuts[dependency]
         if self.seal is Seal.OPEN or dependency in self.opens or dependency == NAME_SERVICE:
             return None
-        return self.seal_mode
+        return Mode.REFUSE if dependency.startswith("unix:") and self.seal_mode not in UNIX_MODES else self.seal_mode
 
     def settings_of(self, dependency: str) -> Settings:
         """The parameters of its cut; a seal has none."""

@@ -127,6 +127,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     queue: str = ""
     lacks: tuple[Mode, ...] = ()
     """Modes that the kernel cannot do."""
+    has_unix: bool = True
+    """Unix sockets can be cut here (until the agent has said that they cannot)."""
     seal: Seal = Seal.OPEN
     seal_mode: Mode = Mode.REFUSE
     proof: ev.SealProven | None = None

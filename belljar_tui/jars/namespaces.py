@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
@@ -27,6 +28,8 @@ from belljar_tui.jars import resolver_file, uplink
 from belljar_tui.wire import messages as msg
 
 _LINE_BYTES = 16 << 20
+_SOCK_DIAG = 4
+"""NETLINK_SOCK_DIAG (linux/netlink.h)."""
 GRACE_S = 2.0
 _NAMESPACE_DEADLINE_S = 5.0
 _KILLED_S = 2.0
@@ -153,9 +156,17 @@ class NamespaceJar:
         await self._ended(unshare, _KILLED_S)
 
     async def _make(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command(), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LINE_BYTES, start_new_session=True
-        )
+        with _machine_sockets() as machine:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command(),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                limit=_LINE_BYTES,
+                start_new_session=True,
+                pass_fds=(machine.fileno(),),
+            )
+            self._prepare = msgspec.structs.replace(self._prepare, machine_sockets=machine.fileno())
         self._listening.append(asyncio.create_task(self._listen_to(self._process)))
 
     def _command(self) -> list[str]:
@@ -251,6 +262,11 @@ class NamespaceJar:
         return AgentLost(
             f"The jar's agent ended {how}; the service ended with it.", words, "The journal has everything up to then."
         )
+
+
+def _machine_sockets() -> socket.socket:
+    """A netlink socket that goes on to tell of this network namespace's sockets, wherever it is inherited to."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG)
 
 
 async def _uninterrupted(birth: Coroutine[None, None, None]) -> None:

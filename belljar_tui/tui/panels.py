@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 from textual.widgets import Static
 
-from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Seal
-from belljar_tui.core.state import DependencyView, HealthSpan, State, Target
+from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Protocol, Seal
+from belljar_tui.core.state import DependencyView, HealthSpan, State, Target, protocol_of
 from belljar_tui.tui import search_words, words
 from belljar_tui.tui.notices import HOW
 
@@ -94,7 +94,8 @@ class DependencyPanel(Static):
             self.update(Text("nothing called yet", style="dim"), layout=False)
             return
         host, port = words.split_id(view)
-        self.border_title = f"{host} {view.id.partition(':')[0]} {port.partition('/')[0]}".strip()
+        scheme, number = view.id.partition(":")[0], port.partition("/")[0]
+        self.border_title = f"{host} {scheme} {number if number != scheme else ''}".strip()
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -113,7 +114,9 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
         facts.append(("blocked", Text(text, style="bold red" if view.blocked_now and view.is_cut else "")))
     facts.append(("effect", _effect(view)))
     facts.append(("tried", Text(words.tried(view))))
-    facts.append(("calls", Text(f"{view.calls} · {view.packets} packets, {words.size(view.bytes)}")))
+    is_unix = protocol_of(view) is Protocol.UNIX
+    traffic = "" if is_unix else f" · {view.packets} packets, {words.size(view.bytes)}"
+    facts.append(("calls", Text(f"{view.calls}{traffic}")))
     together = _together(state, view)
     if together:
         facts.append(("with it", Text(f"{', '.join(together)}: same address, cut together", style="yellow")))
@@ -121,6 +124,8 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
     if same_name:
         facts.append(("with it", Text(f"{', '.join(same_name)}: same name, does not resolve either", style="yellow")))
     facts += [("endpoint" if not n else "", Text(text, style="dim")) for n, text in enumerate(view.endpoints[:4])]
+    if is_unix:
+        facts.append(("note", Text(words.uncounted(words.split_id(view)[0]), style="dim")))
     if view.id == NAME_SERVICE:
         facts.append(("note", Text("stays open under the vacuum seal unless cut by itself", style="dim")))
     return facts

@@ -33,8 +33,10 @@ def time_of_day(started: str, seconds: float) -> str:
 
 
 def fitted(text: str, width: int) -> str:
-    """Exactly `width` cells of it."""
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
+    """Exactly `width` cells of it; of a path the end."""
+    if len(text) <= width:
+        return text.ljust(width)
+    return "…" + text[1 - width :] if text.startswith("/") else text[: width - 1] + "…"
 
 
 def rate(bytes_per_s: float) -> str:
@@ -81,7 +83,12 @@ def glyph(state: State, view: DependencyView) -> tuple[str, str]:
     return ("○", STYLE_IDLE) if is_idle(state, view) else ("●", STYLE_OPEN)
 
 
-_HOLES = {"engine": "the engine's own socket", "socket": "a socket of the host's", "files": "files of the host's"}
+_HOLES = {
+    "engine": "the engine's own socket",
+    "socket": "a socket of the host's",
+    "files": "files of the host's",
+    "mounts": "for a process with mounts of its own",
+}
 
 
 def hole(found: HoleFound) -> str:
@@ -107,6 +114,16 @@ def verdict(view: DependencyView) -> tuple[str, str]:
 
 
 TRIED_GLYPHS = {Health.UNHEALTHY: "✗", Health.HEALTHY: "✓", Health.UNKNOWN: "?"}
+
+
+_LIKE_IP_ADDRESSES = (13, 14, 25, 26)
+"""Letters of a path that, with what goes with it, is as long as an IPv4 or an IPv6 address."""
+
+
+def uncounted(path: str) -> str:
+    """What the numbers of a unix socket leave out."""
+    by_length = ", calls of this length of path" if len(path) in _LIKE_IP_ADDRESSES else ""
+    return f"sendmsg{by_length} and io_uring are cut, too, but may not be counted"
 
 
 _ALWAYS_SHOWN = (Mode.REFUSE, Mode.BLACKHOLE)

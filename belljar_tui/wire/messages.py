@@ -78,6 +78,8 @@ class Prepare(Message, frozen=True):
     """CLOCK_MONOTONIC at the session's start, seconds; `at` counts from here (one clock per machine)."""
     is_waiting: bool = False
     """Do not start the service before Begin: a jar made ahead of its trial."""
+    machine_sockets: int = -1
+    """Descriptor, inherited, of a netlink socket that tells of the machine's unix sockets; -1: there is none."""
     place: Place = Place.NATIVE
     target: int = 0
     """Where the agent is attached: the service's first process as the agent sees it; 0: the first there is."""

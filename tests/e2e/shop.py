@@ -15,7 +15,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-DATABASE = f"host=localhost port={os.environ['SHOP_DB_PORT']} dbname=postgres user=postgres connect_timeout=1"
+HOST, PORT = os.environ.get("SHOP_DB_HOST", "localhost"), os.environ["SHOP_DB_PORT"]
+"""A host that begins with a slash is the folder of the database's socket."""
+DATABASE = f"host={HOST} port={PORT} dbname=postgres user=postgres connect_timeout=1"
 CACHE = redis.Redis(
     host="localhost", port=int(os.environ["SHOP_CACHE_PORT"]), socket_timeout=1, retry=Retry(NoBackoff(), 0)
 )

@@ -8,6 +8,7 @@ import pytest
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold import apply
 from belljar_tui.core.model import Mode, Seal, Wanted
 from belljar_tui.core.state import State
 from belljar_tui.errors import BadProfile, Unsealed
@@ -113,6 +114,14 @@ async def test_a_bad_id_is_rejected_with_its_reason_and_the_session_goes_on(comm
     assert len(world.reasons) == 1
     assert "is not a dependency id" in world.reasons[0]
     assert world.session.state.cut_count == 1
+
+
+async def test_a_unix_socket_is_not_cut_where_the_agent_cannot() -> None:
+    world = World()
+    world.session.state = apply(State(), ev.AgentStarted(at=0.1, queue="native", log=True, destroy=True, unix=False))
+    await world.do(cmd.Cut("unix:/run/docker.sock"), cmd.Cut(DB))
+    assert ["jar of namespaces only" in reason for reason in world.reasons] == [True]
+    assert world.client.wants == [Wanted(cuts={DB: Mode.REFUSE})]
 
 
 async def test_undo_and_redo_go_back_and_forth() -> None:

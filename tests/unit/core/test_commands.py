@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from belljar_tui.core import commands as cmd
-from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Wanted
+from belljar_tui.core.model import NAME_SERVICE, UNIX_MODES, Mode, Seal, Wanted
 from tests.unit.strategies import IDS, changes, commands, encoded, wanteds
 
+SOCKET = "unix:/run/x.sock"
 ids = st.sampled_from(IDS)
 modes = st.sampled_from(list(Mode))
 
@@ -72,4 +73,6 @@ def test_restore_all_opens_everything(wanted: Wanted) -> None:
 @given(wanteds, modes)
 def test_a_vacuum_closes_everything_but_name_service(wanted: Wanted, mode: Mode) -> None:
     after = cmd.changed(wanted, cmd.SealWith(Seal.VACUUM, mode))
-    assert {after.mode_of(dependency) for dependency in IDS if dependency != "dns:"} == {mode}
+    closed = {one: mode for one in IDS if one != NAME_SERVICE}
+    closed[SOCKET] = mode if mode in UNIX_MODES else Mode.REFUSE
+    assert {one: after.mode_of(one) for one in closed} == closed

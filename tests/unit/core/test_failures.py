@@ -23,6 +23,7 @@ def test_every_mode_says_what_it_is(mode: Mode) -> None:
         (Cut(AUTH, Mode.FLAKY, fails_by=Mode.DNS), "fails_by can be refuse, blackhole, reset, unreachable"),
         (Cut("tcp://10.0.0.1:80", Mode.DNS), "has no name"),
         (Cut("unix:/run/x.sock", Mode.DNS), "has no name"),
+        (Cut("unix:/run/x.sock", Mode.UNREACHABLE), "can be cut by refuse or blackhole, not by unreachable"),
         (Cut("dns:", Mode.FLAKY), "cannot be flaky"),
         (Cut("udp://time.lab:123", Mode.RESET, after_bytes=1), "needs a TCP flow"),
     ],
@@ -38,10 +39,17 @@ def test_a_cut_that_makes_no_sense_is_told_why(cut: Cut, words: str) -> None:
         Cut(AUTH, Mode.FLAKY, fraction=0.1, fails_by=Mode.BLACKHOLE),
         Cut(AUTH, Mode.RESET, after_bytes=100),
         Cut("dns:", Mode.DNS, answer=Answer.SERVFAIL),
+        Cut("unix:/run/x.sock", Mode.REFUSE),
+        Cut("unix:/run/x.sock", Mode.BLACKHOLE),
     ],
 )
 def test_every_other_is_fine(cut: Cut) -> None:
     assert why_no_cut(Dependency.parse(cut.dependency), cut.mode, cut.given) == ""
+
+
+def test_where_unix_sockets_cannot_be_cut_it_is_said() -> None:
+    socket = Dependency.parse("unix:/run/x.sock")
+    assert "in a jar of namespaces only" in why_no_cut(socket, Mode.REFUSE, {}, has_unix=False)
 
 
 def test_what_the_kernel_lacks_is_said() -> None:
