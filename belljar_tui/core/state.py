@@ -178,6 +178,13 @@ class State(msgspec.Struct, frozen=True, gc=False):
         host = view.id.partition("://")[2].rpartition(":")[0].strip("[]")
         return any(not each.is_up and host in (*each.names, *each.addresses) for each in self.neighbours.values())
 
+    def names_cut_with(self, view: DependencyView) -> tuple[str, ...]:
+        """Other names that resolved to an address of this dependency: a call to its port there is a call to it, so
+        that they are cut and counted together. Names that moved away since are told too: a cut may still meet them."""
+        host = _host(view.id)
+        addresses = {*map(_host, view.endpoints), *self.names.get(host, ())}
+        return tuple(name for name, known in self.names.items() if name != host and not addresses.isdisjoint(known))
+
     @property
     def modes(self) -> tuple[Mode, ...]:
         """How a dependency can be cut in this session."""
@@ -217,3 +224,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
             and self.health is Health.UNHEALTHY
             and self.recovered_after_s is None
         )
+
+
+def _host(text: str) -> str:
+    """The name or address of an id such as `tcp://a.lab:80`, or of an endpoint such as `tcp [fd77::1]:80`."""
+    rest = text.partition("://" if "://" in text else " ")[2]
+    if rest.startswith("["):
+        return rest[1:].partition("]")[0]
+    return rest.partition(":")[0]

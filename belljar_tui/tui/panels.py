@@ -161,7 +161,8 @@ def _effect(view: DependencyView) -> Text:
 
 def _together(state: State, view: DependencyView) -> list[str]:
     mine = set(view.endpoints)
-    return [other.id for other in state.dependencies.values() if other is not view and mine & set(other.endpoints)]
+    others = [other.id for other in state.dependencies.values() if other is not view and mine & set(other.endpoints)]
+    return [*others, *state.names_cut_with(view)]
 
 
 def _same_name(state: State, view: DependencyView) -> list[str]:

@@ -163,3 +163,31 @@ def test_a_standing_cut_that_is_given_a_time_keeps_what_it_has_shown() -> None:
     assert [trying.health for trying in state.dependencies[AUTH].tried] == [Health.UNHEALTHY]
     again = apply(state, ev.CutApplied(at=10.0, dependency=AUTH, mode=Mode.REFUSE))
     assert [trying.health for trying in again.dependencies[AUTH].tried] == [Health.UNKNOWN], "a trial of its own"
+
+
+def test_names_on_an_address_of_a_dependency_are_cut_with_it() -> None:
+    state = fold(
+        [
+            ev.NameResolved(at=0.1, name="auth.lab", addresses=["10.7.0.1"]),
+            ev.NameResolved(at=0.2, name="auth.lab", addresses=["fd77::1"]),
+            ev.NameResolved(at=0.3, name="other.lab", addresses=["fd77::1"]),
+            ev.NameResolved(at=0.4, name="alone.lab", addresses=["10.7.0.2"]),
+            ev.NameResolved(at=0.5, name="nowhere.lab", addresses=[], detail="NXDOMAIN"),
+            ev.DependencySeen(at=0.6, dependency=AUTH, endpoint="tcp 10.7.0.1:9000", pid=1, process="web"),
+            ev.DependencySeen(at=0.7, dependency="tcp://alone.lab:9000", endpoint="", pid=1, process="web"),
+            ev.DependencySeen(at=0.8, dependency="dns:", endpoint="", pid=1, process="web"),
+        ]
+    )
+    assert state.names_cut_with(state.dependencies[AUTH]) == ("other.lab",)
+    assert state.names_cut_with(state.dependencies["tcp://alone.lab:9000"]) == ()
+    assert state.names_cut_with(state.dependencies["dns:"]) == ()
+
+
+def test_a_name_that_moves_onto_a_called_address_is_cut_with_it() -> None:
+    state = fold(
+        [
+            ev.DependencySeen(at=0.1, dependency=AUTH, endpoint="tcp [fd77::1]:9000", pid=1, process="web"),
+            ev.NameResolved(at=0.2, name="other.lab", addresses=["fd77::1"]),
+        ]
+    )
+    assert state.names_cut_with(state.dependencies[AUTH]) == ("other.lab",)
