@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -97,15 +98,20 @@ class SocketTable:
         self._sequence = 0
         self._can_destroy: bool | None = None
 
-    def find(self, protocol: Protocol, source: Address, target: Address) -> SocketOwner | None:
-        """The socket that sends from `source` to `target`; None when there is none (any more)."""
-        if protocol not in _NUMBERS:
-            return None
+    def find(self, protocol: Protocol, source: Address, target: Address, device: int = 0) -> SocketOwner | None:
+        """The socket that sends from `source` to `target`; None when there is none (any more).
+
+        Args:
+            device: index of the interface the packet leaves by. The kernel finds a socket that is bound to an interface
+                only under its index, and one that is bound to none under every index.
+        """
+        if protocol is Protocol.ICMP:
+            return _pinging(":" in target[0], source[1])
         near, far = source, target
         if protocol is Protocol.UDP:  # the kernel's UDP look-up takes them as an arriving packet would have them
             near, far = target, source
         family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
-        identity = _identity(family, near, far)
+        identity = _identity(family, near, far, device)
         self._send(_BY_FAMILY, 0, _request(family, protocol, _ALL_STATES, identity))
         for kind, payload in self._receive():
             if kind == NLMSG_ERROR:
@@ -113,10 +119,18 @@ class SocketTable:
             return _owner(payload)
         return None
 
-    def find_from(self, protocol: Protocol, source: Address) -> SocketOwner | None:
-        """The socket that sends from `source`, whatever it believes its target to be (a redirected query, say)."""
+    def find_from(self, protocol: Protocol, source: Address, far_port: int | None = None) -> SocketOwner | None:
+        """The socket that sends from `source`, whatever it believes its target to be (a redirected query, say).
+
+        Args:
+            far_port: the port it must be connected to; None: any, or none.
+        """
         states = _ALL_STATES & ~_LISTEN & ~_TIME_WAIT
-        found = [each for each in self._all(protocol, states, source[1]) if each.sends_from(source[0])]
+        found = [
+            each
+            for each in self._all(protocol, states, source[1])
+            if each.sends_from(source[0]) and far_port in (None, each.remote(protocol).port)
+        ]
         found.sort(key=lambda each: each.is_unbound)
         return found[0].owner if found else None
 
@@ -212,10 +226,22 @@ class SocketTable:
                     yield kind, payload
 
 
-def _identity(family: int, near: Address, far: Address) -> bytes:
-    return (
-        struct.pack(">HH", near[1], far[1]) + _packed(family, near[0]) + _packed(family, far[0]) + bytes(4) + _NO_COOKIE
-    )
+def _identity(family: int, near: Address, far: Address, device: int = 0) -> bytes:
+    ports, addresses = struct.pack(">HH", near[1], far[1]), _packed(family, near[0]) + _packed(family, far[0])
+    return ports + addresses + struct.pack("=I", device) + _NO_COOKIE
+
+
+def _pinging(is_six: bool, identifier: int) -> SocketOwner | None:
+    """The ping socket with this identifier. sock_diag has none of them; a table in /proc of our own network does."""
+    try:
+        table = Path("/proc/thread-self/net", "icmp6" if is_six else "icmp").read_text()
+    except OSError:  # a kernel without IPv6
+        return None
+    for line in table.splitlines()[1:]:
+        words = line.split()
+        if int(words[1].rpartition(":")[2], 16) == identifier:
+            return SocketOwner(inode=int(words[9]), uid=int(words[7]))
+    return None
 
 
 def _packed(family: int, address: str) -> bytes:
