@@ -26,6 +26,8 @@ _SUBSYSTEM = 4
 _PACKET, _CONFIG = 0, 1
 _COPIED = 64
 _AT_ONCE = 64
+_DEVICE = 5
+"""NFULA_IFINDEX_OUTDEV."""
 
 
 class FlowLog:
@@ -68,7 +70,8 @@ class FlowLog:
                 self._on_lost(1)  # the kernel says only *that* it dropped some, not how many
                 continue
             for kind, _sequence, payload in messages(data):
-                packet = by_kind(payload[4:]).get(9) if kind == _SUBSYSTEM << 8 | _PACKET else None
-                flow = parse(packet) if packet is not None else None
+                fields = by_kind(payload[4:]) if kind == _SUBSYSTEM << 8 | _PACKET else {}
+                packet = fields.get(9)
+                flow = parse(packet, int.from_bytes(fields.get(_DEVICE, b""), "big")) if packet is not None else None
                 if flow is not None:
                     self._on_flow(flow)

@@ -260,11 +260,18 @@ class Observer:
 
     def _caller(self, flow: Flow) -> Caller:
         target = flow.endpoint
-        owner = self._sockets.find(target.protocol, (flow.source, flow.source_port), (target.address, target.port))
+        near, far = (flow.source, flow.source_port), (target.address, target.port)
+        owner = self._sockets.find(target.protocol, near, far, flow.device)
         return self._named(owner.inode) if owner is not None else NOBODY
 
     def _asker(self, peer: Peer) -> Caller:
-        owner = self._sockets.find(Protocol.UDP, peer, (_RESOLVER, 53)) or self._sockets.find_from(Protocol.UDP, peer)
+        """Whose a query is. Over TCP its socket is known by the port it believes to speak to: a datagram socket on the
+        same number is another's."""
+        owner = (
+            self._sockets.find(Protocol.UDP, peer, (_RESOLVER, _NAMES_PORT))
+            or self._sockets.find_from(Protocol.TCP, peer, _NAMES_PORT)
+            or self._sockets.find_from(Protocol.UDP, peer)
+        )
         return self._named(owner.inode) if owner is not None else NOBODY
 
     def _named(self, inode: int) -> Caller:

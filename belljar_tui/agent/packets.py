@@ -18,29 +18,33 @@ class Flow(msgspec.Struct, frozen=True):
 
     source: str
     source_port: int
-    """Of an echo request its identifier; 0 where there is nothing of the kind."""
+    """Of a ping, its identifier: the kernel's ping sockets have it for a port. 0 where there is none."""
     endpoint: Endpoint
+    device: int = 0
+    """Index of the interface it leaves by; 0 where it is not known."""
 
 
-def parse(packet: memoryview) -> Flow | None:
+def parse(packet: memoryview, device: int = 0) -> Flow | None:
     """The flow of an IPv4 or IPv6 packet; None when it is neither, torn, or of a protocol we do not follow."""
     if len(packet) < 20:
         return None
     if packet[0] >> 4 == 4:
-        return _flow(socket.AF_INET, packet[9], packet[12:16], packet[16:20], packet[(packet[0] & 15) * 4 :])
+        return _flow(socket.AF_INET, packet[9], packet[12:16], packet[16:20], packet[(packet[0] & 15) * 4 :], device)
     if packet[0] >> 4 == 6 and len(packet) >= 40:
-        return _flow(socket.AF_INET6, packet[6], packet[8:24], packet[24:40], packet[40:])
+        return _flow(socket.AF_INET6, packet[6], packet[8:24], packet[24:40], packet[40:], device)
     return None
 
 
-def _flow(family: int, number: int, source: memoryview, target: memoryview, rest: memoryview) -> Flow | None:
+def _flow(
+    family: int, number: int, source: memoryview, target: memoryview, rest: memoryview, device: int
+) -> Flow | None:
     from_address, to_address = socket.inet_ntop(family, source), socket.inet_ntop(family, target)
     if number in (_ICMP, _ICMP6):
-        is_request = len(rest) >= 6 and rest[0] == (_ECHO if number == _ICMP else _ECHO6)
-        identifier = struct.unpack_from(">H", rest, 4)[0] if is_request else 0
-        return Flow(from_address, identifier, Endpoint(to_address, Protocol.ICMP, 0))
+        is_echo = len(rest) >= 6 and rest[0] == (_ECHO if number == _ICMP else _ECHO6)
+        identifier = int.from_bytes(rest[4:6], "big") if is_echo else 0
+        return Flow(from_address, identifier, Endpoint(to_address, Protocol.ICMP, 0), device)
     if number not in (_TCP, _UDP) or len(rest) < 4:
         return None
     from_port, to_port = struct.unpack_from(">HH", rest)
     protocol = Protocol.TCP if number == _TCP else Protocol.UDP
-    return Flow(from_address, from_port, Endpoint(to_address, protocol, to_port))
+    return Flow(from_address, from_port, Endpoint(to_address, protocol, to_port), device)

@@ -35,6 +35,8 @@ _COPIED = 64
 _LENGTH = 8192
 _AT_ONCE = 64
 _ACCEPT = 1
+_DEVICE = 6
+"""NFQA_IFINDEX_OUTDEV."""
 
 
 class CallQueue:
@@ -87,7 +89,7 @@ class CallQueue:
         number: int = struct.unpack_from(">I", fields[1])[0]
         try:
             packet = fields.get(10)
-            flow = parse(packet) if packet is not None else None
+            flow = parse(packet, int.from_bytes(fields.get(_DEVICE, b""), "big")) if packet is not None else None
             if flow is not None:
                 self._on_call(flow)
         finally:  # whatever went wrong in looking, a packet is never kept

@@ -6,7 +6,6 @@ linux/inet_diag.h. psutil cannot serve here: it reads tables of its own network 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
 import struct
@@ -99,17 +98,20 @@ class SocketTable:
         self._sequence = 0
         self._can_destroy: bool | None = None
 
-    def find(self, protocol: Protocol, source: Address, target: Address) -> SocketOwner | None:
-        """The socket that sends from `source` to `target`; None when there is none (any more)."""
+    def find(self, protocol: Protocol, source: Address, target: Address, device: int = 0) -> SocketOwner | None:
+        """The socket that sends from `source` to `target`; None when there is none (any more).
+
+        Args:
+            device: index of the interface the packet leaves by. The kernel finds a socket that is bound to an interface
+                only under its index, and one that is bound to none under every index.
+        """
         if protocol is Protocol.ICMP:
-            return _pinging(source[1], is_v6=":" in target[0])
-        if protocol not in _NUMBERS:
-            return None
+            return _pinging(":" in target[0], source[1])
         near, far = source, target
         if protocol is Protocol.UDP:  # the kernel's UDP look-up takes them as an arriving packet would have them
             near, far = target, source
         family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
-        identity = _identity(family, near, far)
+        identity = _identity(family, near, far, device)
         self._send(_BY_FAMILY, 0, _request(family, protocol, _ALL_STATES, identity))
         for kind, payload in self._receive():
             if kind == NLMSG_ERROR:
@@ -117,10 +119,18 @@ class SocketTable:
             return _owner(payload)
         return None
 
-    def find_from(self, protocol: Protocol, source: Address) -> SocketOwner | None:
-        """The socket that sends from `source`, whatever it believes its target to be (a redirected query, say)."""
+    def find_from(self, protocol: Protocol, source: Address, far_port: int | None = None) -> SocketOwner | None:
+        """The socket that sends from `source`, whatever it believes its target to be (a redirected query, say).
+
+        Args:
+            far_port: the port it must be connected to; None: any, or none.
+        """
         states = _ALL_STATES & ~_LISTEN & ~_TIME_WAIT
-        found = [each for each in self._all(protocol, states, source[1]) if each.sends_from(source[0])]
+        found = [
+            each
+            for each in self._all(protocol, states, source[1])
+            if each.sends_from(source[0]) and far_port in (None, each.remote(protocol).port)
+        ]
         found.sort(key=lambda each: each.is_unbound)
         return found[0].owner if found else None
 
@@ -216,10 +226,22 @@ class SocketTable:
                     yield kind, payload
 
 
-def _identity(family: int, near: Address, far: Address) -> bytes:
-    return (
-        struct.pack(">HH", near[1], far[1]) + _packed(family, near[0]) + _packed(family, far[0]) + bytes(4) + _NO_COOKIE
-    )
+def _identity(family: int, near: Address, far: Address, device: int = 0) -> bytes:
+    ports, addresses = struct.pack(">HH", near[1], far[1]), _packed(family, near[0]) + _packed(family, far[0])
+    return ports + addresses + struct.pack("=I", device) + _NO_COOKIE
+
+
+def _pinging(is_six: bool, identifier: int) -> SocketOwner | None:
+    """The ping socket with this identifier. sock_diag has none of them; a table in /proc of our own network does."""
+    try:
+        table = Path("/proc/thread-self/net", "icmp6" if is_six else "icmp").read_text()
+    except OSError:  # a kernel without IPv6
+        return None
+    for line in table.splitlines()[1:]:
+        words = line.split()
+        if int(words[1].rpartition(":")[2], 16) == identifier:
+            return SocketOwner(inode=int(words[9]), uid=int(words[7]))
+    return None
 
 
 def _packed(family: int, address: str) -> bytes:
@@ -246,14 +268,3 @@ def _found(payload: memoryview) -> _Found:
         _owner(payload),
         int.from_bytes(mark, sys.byteorder) if mark is not None else 0,
     )
-
-
-def _pinging(identifier: int, *, is_v6: bool) -> SocketOwner | None:
-    """The ping socket with this identifier. sock_diag does not know them; /proc/net does (the columns of `udp`)."""
-    for name in ("icmp6", "icmp") if is_v6 else ("icmp",):
-        with contextlib.suppress(OSError), Path("/proc/net", name).open() as table:
-            for line in table.readlines()[1:]:
-                columns = line.split()
-                if int(columns[1].rpartition(":")[2], 16) == identifier:
-                    return SocketOwner(int(columns[9]), int(columns[7]))
-    return None

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Protocol, Seal
-from belljar_tui.core.state import DependencyView, HealthSpan, State, Target, protocol_of
+from belljar_tui.core.state import DependencyView, HealthSpan, State, Target
 from belljar_tui.tui import search_words, words
 from belljar_tui.tui.notices import HOW
 
@@ -114,7 +114,7 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
         facts.append(("blocked", Text(text, style="bold red" if view.blocked_now and view.is_cut else "")))
     facts.append(("effect", _effect(view)))
     facts.append(("tried", Text(words.tried(view))))
-    is_unix = protocol_of(view) is Protocol.UNIX
+    is_unix = view.id.startswith(f"{Protocol.UNIX}:")
     traffic = "" if is_unix else f" · {view.packets} packets, {words.size(view.bytes)}"
     facts.append(("calls", Text(f"{view.calls}{traffic}")))
     together = _together(state, view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -10,7 +11,7 @@ import pytest
 from jarred import all_gone, family_of, headless, mounts
 
 pytestmark = pytest.mark.kernel
-VICTIMS = {
+VICTIMS: dict[str, Callable[[list[psutil.Process]], psutil.Process]] = {
     "app": lambda family: family[0],
     "unshare": lambda family: next(p for p in family if p.name() == "unshare"),
     "world": lambda family: next(p for p in family if "belljar_tui.labs.launch" in p.cmdline()),
@@ -40,13 +41,22 @@ def test_nothing_is_left(victim: str, number: signal.Signals, tmp_path: Path) ->
     assert mounts() == before
 
 
-def test_a_frozen_agent_dies_with_the_app(tmp_path: Path) -> None:
+FROZEN: dict[str, Callable[[list[psutil.Process]], psutil.Process]] = {
+    **VICTIMS,
+    "service": lambda family: next(p for p in family if p.name() == "web"),
+}
+
+
+@pytest.mark.parametrize("victim", FROZEN)
+def test_whatever_is_frozen_dies_with_the_app(victim: str, tmp_path: Path) -> None:
+    before = mounts()
     with headless(tmp_path, "demo", "--headless") as demo:
         demo.wait_for_health("healthy")
         family = family_of(demo.process.pid)
-        VICTIMS["agent"](family).send_signal(signal.SIGSTOP)
+        FROZEN[victim](family).send_signal(signal.SIGSTOP)
         family[0].kill()
         assert all_gone(family)
+    assert mounts() == before
 
 
 def test_an_agent_that_dies_is_said_and_its_service_dies_too(tmp_path: Path) -> None:

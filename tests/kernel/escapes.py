@@ -119,6 +119,21 @@ def _ping() -> str:
     return _talk(socket.IPPROTO_ICMP, (HOST4, 0), struct.pack(">BBHHH", 8, 0, 0, 1, 1))
 
 
+def _ping6() -> str:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6) as out:
+        out.settimeout(WAIT_S)
+        out.sendto(struct.pack(">BBHHH", 128, 0, 0, 1, 1), (HOST6, 0))
+        return repr(out.recv(64))
+
+
+def _by_interface() -> str:
+    with socket.socket() as out:
+        out.settimeout(WAIT_S)
+        out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"world")
+        out.connect((HOST4, PORT))
+        return "connected"
+
+
 def _broadcast() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.settimeout(WAIT_S)
@@ -301,6 +316,8 @@ ESCAPES = {
     "fragments": Escape("a datagram in fragments", _RULES, _ROW, _fragments, f"udp://{TIME[0]}:{TIME[1]}"),
     "protocol": Escape("another protocol: UDP-Lite", _RULES, _ERROR, _other_protocol),
     "ping": Escape("a ping", _RULES, _ROW, _ping, f"icmp://{HOST4}"),
+    "ping6": Escape("a ping over IPv6", _RULES, _ROW, _ping6, f"icmp://[{HOST6}]"),
+    "device": Escape("the interface chosen by name", _RULES, _ROW, _by_interface, AUTH),
     "broadcast": Escape("a broadcast", _RULES, _ROW, _broadcast, "udp://10.77.0.255:123"),
     "name server": Escape("another DNS server", "every query goes to the agent", _ROW, _other_name_server, "dns:"),
     "dns over tcp": Escape("DNS over TCP", "every query goes to the agent", _ROW, _names_over_tcp, "dns:"),
@@ -353,7 +370,8 @@ def _try(name: str) -> dict[str, object]:
     with os.fdopen(read, "rb") as pipe:
         line = pipe.read()
     os.waitpid(pid, 0)
-    return json.loads(line) if line else {"escape": name, "got_out": False, "said": "it was ended"}
+    result = json.loads(line) if line else {"escape": name, "got_out": False, "said": "it was ended"}
+    return {**result, "pid": pid}
 
 
 def main() -> None:

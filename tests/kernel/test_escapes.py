@@ -37,6 +37,10 @@ class Tried(msgspec.Struct):
     """Escape -> whether it got out, and its words."""
     blocked: dict[str, int] = {}
     """Dependency -> blocked calls."""
+    blocked_of: set[tuple[str, int | None]] = set()
+    """Dependency and process of each blocked call."""
+    pids: dict[str, int] = {}
+    """Escape -> the process that tried it."""
 
 
 async def tried(wanted: Wanted, log: Path) -> Tried:
@@ -60,6 +64,7 @@ async def tried(wanted: Wanted, log: Path) -> Tried:
             async for event in jar.events():
                 if isinstance(event, CallBlocked):
                     found.blocked[event.dependency] = found.blocked.get(event.dependency, 0) + event.count
+                    found.blocked_of.add((event.dependency, event.pid))
                 if "all tried" in await asyncio.to_thread(log.read_text):
                     await jar.end_service()
     finally:
@@ -67,6 +72,7 @@ async def tried(wanted: Wanted, log: Path) -> Tried:
     for line in (await asyncio.to_thread(log.read_text)).splitlines():
         result = json.loads(line)
         found.results[result["escape"]] = (result["got_out"], result["said"])
+        found.pids[result["escape"]] = result.get("pid", 0)
     return found
 
 
@@ -110,6 +116,8 @@ def test_nothing_gets_out_and_every_call_is_seen(tmp_path: Path, unprivileged: b
     assert set(found.results) == {*ESCAPES, ""}
     assert {name: said for name, (got_out, said) in found.results.items() if got_out} == {}
     assert {one.blocked for one in ESCAPES.values() if one.blocked} - set(found.blocked) == set()
+    calls = {name: (one.blocked, found.pids[name]) for name, one in ESCAPES.items() if one.blocked}
+    assert {name for name, call in calls.items() if call not in found.blocked_of} == set(), "each is its own process's"
 
 
 def test_with_everything_open_what_is_a_call_goes_through(tmp_path: Path) -> None:

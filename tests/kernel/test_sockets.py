@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
 
+from belljar_tui.agent import mounts
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core.model import Endpoint, Protocol
 
@@ -79,6 +80,47 @@ async def _udp() -> None:
             assert not found(Protocol.UDP, other, (address, 10), address)
 
 
+async def _bound_to_a_device() -> None:
+    """The kernel finds such a socket only when it is asked with the interface its packets leave by."""
+    device = socket.if_nametoindex("lo")
+    table = SocketTable()
+    for family, address in LOOPBACKS:
+        with listening(family, address) as port, socket.socket(family) as call:
+            call.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+            call.connect((address, port))
+            owner = table.find(Protocol.TCP, (address, call.getsockname()[1]), (address, port), device)
+            assert owner is not None
+            assert owner.inode == inode_of(call)
+            with socket.create_connection((address, port)) as free:
+                owner = table.find(Protocol.TCP, (address, free.getsockname()[1]), (address, port), device)
+                assert owner is not None, "one that is bound to none is found under every interface"
+                assert owner.inode == inode_of(free)
+        with socket.socket(family, socket.SOCK_DGRAM) as query:
+            query.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+            query.sendto(b"x", (address, 9))
+            owner = table.find(Protocol.UDP, (address, query.getsockname()[1]), (address, 9), device)
+            assert owner is not None
+            assert owner.inode == inode_of(query)
+
+
+async def _pings() -> None:
+    mounts.open_low_ports()
+    table = SocketTable()
+    for (family, address), protocol, kind in zip(
+        LOOPBACKS, (socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6), (8, 128), strict=True
+    ):
+        with (
+            socket.socket(family, socket.SOCK_DGRAM, protocol) as ping,
+            socket.socket(family, socket.SOCK_DGRAM, protocol) as other,
+        ):
+            for each in (ping, other):
+                each.sendto(bytes([kind, 0, 0, 0, 0, 0, 0, 1]), (address, 0))
+            identifier = ping.getsockname()[1]
+            owner = table.find(Protocol.ICMP, (address, identifier), (address, 0))
+            assert owner is not None
+            assert owner.inode == inode_of(ping) != inode_of(other)
+
+
 async def _nobody() -> None:
     table = SocketTable()
     assert table.find(Protocol.TCP, ("127.0.0.1", 40000), ("127.0.0.1", 9)) is None
@@ -99,6 +141,12 @@ async def _redirected() -> None:
             owner = table.find_from(Protocol.UDP, (address, call.getsockname()[1]))
             assert owner is not None
             assert owner.inode == inode_of(call)
+        with listening(family, address) as port, socket.create_connection((address, port)) as query:
+            asker = address, query.getsockname()[1]
+            owner = table.find_from(Protocol.TCP, asker, port)
+            assert owner is not None
+            assert owner.inode == inode_of(query)
+            assert table.find_from(Protocol.TCP, asker, 53) is None, "it asks nobody for names"
 
 
 async def _listeners() -> None:
@@ -191,6 +239,16 @@ def test_an_ipv4_call_of_an_ipv6_socket_is_found(unprivileged: bool) -> None:
 @EITHER_WAY
 def test_a_datagram_is_found_by_its_addresses_connected_or_not(unprivileged: bool) -> None:
     run_in_namespaces(_udp, unprivileged=unprivileged)
+
+
+@EITHER_WAY
+def test_a_call_that_is_bound_to_an_interface_is_found(unprivileged: bool) -> None:
+    run_in_namespaces(_bound_to_a_device, unprivileged=unprivileged)
+
+
+@EITHER_WAY
+def test_a_ping_is_found_by_its_identifier(unprivileged: bool) -> None:
+    run_in_namespaces(_pings, unprivileged=unprivileged)
 
 
 @EITHER_WAY
