@@ -19,6 +19,8 @@ LOG_GROUP = 5
 QUEUE = 5
 FOLLOWERS = 6
 """The queue of datagrams that are cut but no new call."""
+LANES = 7
+"""The queue of calls that wait until their lane has reached whom they call."""
 SNAP_LENGTH = 64
 SUBSYSTEM = 10
 NEWTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 0, 3, 6, 9, 12, 13, 14

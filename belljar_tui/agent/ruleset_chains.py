@@ -59,11 +59,9 @@ from belljar_tui.agent import expressions as ex
 from belljar_tui.agent import modes, nft
 from belljar_tui.agent.netlink import CREATE, Message
 from belljar_tui.agent.nft import ICMP, ICMP6, IP, IP6, TCP, UDP, QueueTo, chain, is_family, is_protocol, rule
-from belljar_tui.agent.ruleset_elements import MAPS, seal_messages
+from belljar_tui.agent.ruleset_elements import MAPS, key_set, seal_messages
 
-_KEY4 = (7 << 12) | (12 << 6) | 13
-_KEY6 = (8 << 12) | (12 << 6) | 13
-_PLAIN = ("seen", "meet", "hold", "due", "count", "refuse", "blackhole", "reset", "unreachable")
+_PLAIN = ("seen", "meet", "hold", "due", "count", "refuse", "blackhole", "reset", "unreachable", "hang", "slow")
 _INNER = ("inner_observe", "inner_enforce")
 
 
@@ -94,12 +92,7 @@ def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwar
 
 
 def _sets() -> list[Message]:
-    made = [
-        nft.counted_set(
-            each.name, _KEY6 if each.v6 else _KEY4, 24 if each.v6 else 12, is_map=each.is_map, expires=each.is_timed
-        )
-        for each in MAPS
-    ]
+    made = [key_set(each.name, v6=each.v6, is_map=each.is_map, expires=each.is_timed) for each in MAPS]
     made += [nft.counted_set(name, 1, 1) for name in ("seal_verdict", "seal_watch")]
     return [*made, nft.port_set("forwarded")]
 

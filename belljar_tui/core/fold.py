@@ -331,6 +331,10 @@ def _audit_failed(state: State, event: ev.AuditFailed) -> State:
     return _with(state, audit_failures=state.audit_failures.appended(event.detail))
 
 
+def _lane_broke(state: State, event: ev.LaneBroke) -> State:
+    return _with(state, audit_failures=state.audit_failures.appended(f"a lane broke: {event.detail}"))
+
+
 def _command_rejected(state: State, event: ev.CommandRejected) -> State:
     return _with(state, rejected=state.rejected.appended(event))
 
@@ -377,6 +381,7 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.HealthChanged: _health_changed,
     ev.EventsLost: _events_lost,
     ev.AuditFailed: _audit_failed,
+    ev.LaneBroke: _lane_broke,
     ev.CommandRejected: _command_rejected,
     ev.NoteAdded: _note_added,
     ev.ProfileSaved: _profile_saved,
