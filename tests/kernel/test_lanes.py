@@ -40,8 +40,9 @@ def identity(address: str, port: int = 7000) -> str:
 class Jar:
     """The agent's parts that lanes need, put together as the agent does; calls are made in threads."""
 
-    def __init__(self, *, holds: bool = True) -> None:
-        with_neighbour()
+    def __init__(self, *, holds: bool = True, with_world: bool = True) -> None:
+        if with_world:
+            with_neighbour()
         self.holds = holds
         self.events: list[ev.AnyEvent] = []
         self.sockets = SocketTable()

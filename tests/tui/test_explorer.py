@@ -87,7 +87,7 @@ async def test_p_gives_a_mode_its_parameters_and_changes_a_cut_that_stands() -> 
         await until(pilot, lambda: "slow 0.2 s," in app.screen_text)
         assert app.session.state.dependencies[AUTH].settings == Settings(delay_s=0.2, bytes_per_s=5000)
         app.agent.tell(ev.TrafficCounted(at=5.0, dependency=AUTH, calls=100, packets=500, bytes=9000))
-        await until(pilot, lambda: " late" in app.screen_text)
+        await until(pilot, lambda: "100 late" in app.screen_text)
 
 
 async def test_a_cut_for_a_time_says_how_long_it_lasts_and_is_not_brought_back() -> None:
