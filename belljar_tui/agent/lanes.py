@@ -17,7 +17,7 @@ import os
 import resource
 import socket
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 from belljar_tui.agent.lane_flow import RESET, LaneFlow, Room
 from belljar_tui.agent.lane_pace import Pace, Wire
@@ -71,6 +71,8 @@ class Lanes:
         self._mark, self._pace_of, self._is_there, self._on_broken = mark, pace_of, is_there, on_broken
         self._port = 0
         self._listeners: dict[str, socket.socket] = {}
+        self._broken: set[str] = set()
+        """Where we should listen and do not."""
         self._lanes: dict[Endpoint, _Lane] = {}
         self._wires: dict[str, tuple[Wire, Wire]] = {}
         self._flows: dict[LaneFlow, Endpoint] = {}
@@ -144,9 +146,10 @@ class Lanes:
             if self._has_left(flow, endpoint):
                 flow.break_off()
         self._said.clear()
-        if self._port > _NOBODY and self._listeners and "127.0.0.1" not in self._listeners:
+        for address in self._broken.copy():
             with contextlib.suppress(OSError):
-                self._listen("127.0.0.1", self._port)
+                self._listen(address, self._port)
+                self._broken.discard(address)
 
     def close(self) -> None:
         """Break every flow off, and listen no more."""
@@ -156,6 +159,7 @@ class Lanes:
             flow.break_off()
         for callee, _ in self._reached.values():
             callee.close()
+        self._broken.clear()
         self._stop_listening()
 
     def _has_left(self, flow: LaneFlow, endpoint: Endpoint) -> bool:
@@ -208,6 +212,7 @@ class Lanes:
                     self._say_no_room(error)
                     continue
                 self._stop_listening(address)
+                self._broken.add(address)
                 self._say(f"its port was closed ({error}): new calls to what is slow or hangs are refused")
                 return
             caller.setblocking(False)
@@ -258,8 +263,8 @@ class Lanes:
         self._late.discard(task)
         self._say_failure(task)
 
-    def _say_failure(self, task: Coroutine[None, None, None] | asyncio.Task[None]) -> None:
-        if isinstance(task, asyncio.Task) and not task.cancelled() and task.exception() is not None:
+    def _say_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
             self._say(f"a call failed in it: {task.exception()!r}")
 
     def _lane(self, endpoint: Endpoint) -> _Lane:

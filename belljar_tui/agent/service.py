@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import NoReturn
 import msgspec
 
 _CLONE_NEWUSER = 0x10000000
+_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
+"""As we were started; lanes raise our own."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -85,6 +88,7 @@ class Spawner:
         """The child's side; never returns."""
         try:
             os.setsid()
+            resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
             for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
@@ -306,6 +310,70 @@ async def _dead() -> None:
     jar.lanes.sweep()
     assert jar.lanes.open() == port
     assert await met(NEIGHBOUR4, 7000) == "echo"
+
+
+_AGENT = f"""
+import asyncio, time
+from belljar_tui.core.model import Mode, Settings
+from test_lanes import Jar, identity
+
+async def agent():
+    jar = Jar(with_world=False)
+    jar.want(Mode.HANG, identity("{NEIGHBOUR4}"), settings=Settings(until=time.monotonic() + 3.0))
+    print("cut", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(agent())
+"""
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "T"
+
+
+async def _agent_in_its_own_process() -> asyncio.subprocess.Process:
+    agent = await asyncio.create_subprocess_exec(sys.executable, "-c", _AGENT, stdout=subprocess.PIPE)
+    assert agent.stdout is not None
+    assert await agent.stdout.readline() == b"cut\n"
+    return agent
+
+
+async def _stopped() -> None:
+    with_neighbour()
+    agent = await _agent_in_its_own_process()
+    assert await met(NEIGHBOUR4, 7000, 0.3) == "timeout"
+    os.kill(agent.pid, signal.SIGSTOP)
+    assert await met(NEIGHBOUR4, 7000, 0.3) == "timeout", "who would answer is stopped"
+    told = ""
+    for _ in range(20):
+        told = await met(NEIGHBOUR4, 7000, 1.0)
+        if told == "echo":
+            break
+    assert told == "echo", "the lane outlasted its time"
+    assert is_stopped(agent.pid), "it was stopped all the while"
+    agent.kill()
+    await agent.wait()
+
+
+async def _killed() -> None:
+    """Where the jar fails open: what was in the lane breaks, what comes after is open."""
+    with_neighbour()
+    agent = await _agent_in_its_own_process()
+    call = await asyncio.to_thread(socket.create_connection, (NEIGHBOUR4, 7000), 5)
+    call.sendall(b"x")
+    agent.kill()
+    await agent.wait()
+    with pytest.raises(ConnectionResetError):
+        await asyncio.to_thread(call.recv, 1)
+    assert await met(NEIGHBOUR4, 7000) == "echo"
+
+
+def test_a_lane_for_a_time_ends_while_the_agent_is_stopped() -> None:
+    run_in_namespaces(_stopped, unprivileged=False)
+
+
+def test_flows_in_a_lane_break_when_the_agent_is_killed_and_new_ones_are_open() -> None:
+    run_in_namespaces(_killed, unprivileged=False)
 
 
 @EITHER_WAY
