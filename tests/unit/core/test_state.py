@@ -148,3 +148,21 @@ def test_a_stopped_container_is_down_by_any_of_its_names_and_addresses() -> None
     assert [state.is_down(view) for view in state.dependencies.values()] == [True, True, False]
     back = fold([msgspec.structs.replace(gone, is_up=True)], state)
     assert not any(back.is_down(view) for view in back.dependencies.values())
+
+
+def test_a_slow_dependency_is_to_blame_by_its_late_calls_though_none_was_blocked() -> None:
+    def counted(at: float, calls: int) -> ev.AnyEvent:
+        return ev.TrafficCounted(at=at, dependency=AUTH, calls=calls, packets=calls, bytes=calls)
+
+    unhealthy = ev.HealthChanged(at=3.0, health=Health.UNHEALTHY, check="web", detail="late")
+    before = [counted(1.0, 5), ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.SLOW), unhealthy]
+    innocent = fold(before).dependencies[AUTH]
+    assert (innocent.met_now, [each.health for each in innocent.tried]) == (0, [Health.UNKNOWN])
+    guilty = fold([*before, counted(3.5, 7)]).dependencies[AUTH]
+    assert (guilty.met_now, guilty.blocked_now) == (2, 0)
+    assert [(each.mode, each.health, each.after_s) for each in guilty.tried] == [(Mode.SLOW, Health.UNHEALTHY, 1.0)]
+
+
+def test_a_lane_that_broke_is_told() -> None:
+    state = fold([ev.LaneBroke(at=1.0, detail="its port was closed")])
+    assert state.audit_failures[-1] == "a lane broke: its port was closed"
