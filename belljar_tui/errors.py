@@ -5,6 +5,7 @@
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
     │   ├── BadDuration               2
+    │   ├── BadParameters             2
     │   ├── BadProfile                2   (its kin: BadKeymap, BadScenario)
     │   └── CannotExport              2
     ├── BadJournal                    2
@@ -69,6 +70,14 @@ class BadCheck(UsageError):
 class BadDuration(UsageError):
     def __init__(self, text: str) -> None:
         super().__init__(f"{text!r} is not a length of time.", remedy="Write it like 30s, 500ms, 5m or 1.5h")
+
+
+class BadParameters(UsageError):
+    """Of a cut. `known`: the names its mode has."""
+
+    def __init__(self, why: str, known: str) -> None:
+        remedy = f"Write name=value, with {known}" if known else "This mode has none"
+        super().__init__(f"{why}.", remedy=remedy)
 
 
 class BadProfile(UsageError):

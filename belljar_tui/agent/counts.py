@@ -27,10 +27,20 @@ class Counts(msgspec.Struct, frozen=True):
     packets: Count = Count()
     """Every packet sent to it."""
     failed: Count = Count()
-    """Of an endpoint that fails only some calls, or only for a time: the calls that failed."""
+    """Of an endpoint that fails only some calls, or only for a time, or in a lane: the calls that failed."""
+    let_calls: Count = Count()
+    """Calls that a lane let through, slowly."""
+    let_packets: Count = Count()
+    """Packets sent into a lane that lets them through."""
 
     def plus(self, other: Counts) -> Counts:
-        return Counts(self.calls.plus(other.calls), self.packets.plus(other.packets), self.failed.plus(other.failed))
+        return Counts(
+            self.calls.plus(other.calls),
+            self.packets.plus(other.packets),
+            self.failed.plus(other.failed),
+            self.let_calls.plus(other.let_calls),
+            self.let_packets.plus(other.let_packets),
+        )
 
 
 def fails_some(verdict: Verdict) -> bool:
@@ -47,12 +57,12 @@ class Tally(msgspec.Struct, frozen=True):
     """While it was cut, or what did not get through."""
 
     def plus(self, verdict: Verdict, counts: Counts) -> Tally:
-        met = Counts(calls=counts.failed)
+        met, let = Counts(calls=counts.failed), Counts(counts.let_calls, counts.let_packets)
         if verdict is not None and not fails_some(verdict):
-            return Tally(self.is_open, self.is_cut.plus(met).plus(Counts(counts.calls, counts.packets)))
+            return Tally(self.is_open.plus(let), self.is_cut.plus(met).plus(Counts(counts.calls, counts.packets)))
         # a flaky endpoint's calls are counted before the die is cast, those that failed once more after it
         calls = counts.calls.minus(counts.failed) if (verdict or "").startswith("flaky") else counts.calls
-        return Tally(self.is_open.plus(Counts(calls, counts.packets)), self.is_cut.plus(met))
+        return Tally(self.is_open.plus(let).plus(Counts(calls, counts.packets)), self.is_cut.plus(met))
 
     def joined(self, other: Tally) -> Tally:
         return Tally(self.is_open.plus(other.is_open), self.is_cut.plus(other.is_cut))

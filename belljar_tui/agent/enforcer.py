@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from belljar_tui.agent.counts import Tally, Verdict
 from belljar_tui.agent.directory import Directory
-from belljar_tui.agent.modes import FLOWS_END, chain_of
+from belljar_tui.agent.lane_pace import Pace
+from belljar_tui.agent.modes import FLOWS_END, LANES, chain_of
 from belljar_tui.agent.ruleset import Ruleset, Timed
 from belljar_tui.agent.unix.sockets import UnixSockets
 from belljar_tui.core import events as ev
@@ -121,6 +123,12 @@ class Enforcer:
     def mode_of(self, dependency: str) -> Mode | None:
         return self.wanted.mode_of(dependency)
 
+    def pace_of(self, endpoint: Endpoint) -> tuple[str, Pace]:
+        """The dependency behind an endpoint, and how fast its flows go now."""
+        dependency = str(self._directory.dependency_of(endpoint))
+        wanted = self.wanted.at(self._now())
+        return dependency, Pace.of(wanted.mode_of(dependency), wanted.settings_of(dependency))
+
     def has_element(self, endpoint: Endpoint) -> bool:
         """Whether calls to `endpoint` are counted by themselves already."""
         return endpoint in self._applied
@@ -145,10 +153,11 @@ class Enforcer:
     def audit(self) -> bool:
         """Read the elements back and compare; a difference is an event."""
         kernel = {endpoint: verdict for endpoint, (verdict, _) in self._ruleset.read().items()}
-        timed = self._ruleset.read_timed()
+        timed, lanes = self._ruleset.read_timed(), self._ruleset.read_lanes()
         seal, _ = self._ruleset.read_seal()
         wrong = sorted(str(e) for e in kernel.keys() | self._applied.keys() if self._differs(kernel, timed, e))
         wrong += self._unix.differing() if self._unix is not None else []
+        wrong += sorted(f"the lane of {e}" for e in lanes.keys() | self._applied.keys() if self._is_astray(lanes, e))
         if seal != self._seal():
             wrong.insert(0, "the seal")
         if wrong:
@@ -166,6 +175,16 @@ class Enforcer:
             return False
         ends = self._timed.get(endpoint, ("", 0.0))[1]
         return ends - self._now() > _TICK_S or timed.get(endpoint) is not None
+
+    def _is_astray(self, lanes: dict[Endpoint, str], endpoint: Endpoint) -> bool:
+        """Whether an endpoint is diverted and should not be, or the other way round."""
+        lasting, over = self._applied.get(endpoint, (None, None))
+        how = over or lasting
+        wanted = how if how in LANES and endpoint.protocol is Protocol.TCP else None
+        if lanes.get(endpoint) == wanted:
+            return False
+        ends = self._timed.get(endpoint, ("", math.inf))[1]
+        return ends - self._now() > _TICK_S or lanes.get(endpoint) is not None
 
     def _seal(self) -> Verdict:
         return None if self.wanted.seal is Seal.OPEN else chain_of(self.wanted.seal_mode, Settings())

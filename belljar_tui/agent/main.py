@@ -24,17 +24,19 @@ from belljar_tui.agent.contained import Contained
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.flows import FlowLog
+from belljar_tui.agent.lanes import Lanes
 from belljar_tui.agent.names import NameServer
 from belljar_tui.agent.netlink import Netfilter, NetlinkError
 from belljar_tui.agent.network import comes_true, has_default_route, raise_loopback
-from belljar_tui.agent.nft import AGENT_MARK, FIRST, FOLLOWERS, LOG_GROUP, OPENED, QUEUE
+from belljar_tui.agent.nft import AGENT_MARK, FIRST, FOLLOWERS, LANES, LOG_GROUP, OPENED, QUEUE
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.output import EventWriter
+from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.probes import HealthLoop
 from belljar_tui.agent.processes import ProcessTable
 from belljar_tui.agent.proof import prove
 from belljar_tui.agent.provoke import provoke
-from belljar_tui.agent.queue import CallQueue
+from belljar_tui.agent.queue import CallQueue, LetGo, WaitingRoom
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.service import Identity, Spawner
 from belljar_tui.agent.service_log import ServiceLog
@@ -105,7 +107,7 @@ class Agent:
             conntrack.remember(self._sockets.connections(AGENT_MARK))
         self._port = await self._names.start()
         self._netfilter = Netfilter()
-        self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded)
+        self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded, self._open_lanes)
         self._ruleset.create()
         self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now, self._unix)
         self._observer = Observer(
@@ -113,6 +115,7 @@ class Agent:
         )
         if self._unix is not None:
             self._unix.on_call, self._unix.on_hole = self._observer.on_unix_call, self._observer.on_unix_hole
+        self._lanes = Lanes(AGENT_MARK, self._enforcer.pace_of, self._sockets.has_owner, self._on_lane_broken)
         self._contained = Contained(self._enforcer, self._emit, self.now)
         if self._attachment is not None:
             self._take_hold()
@@ -142,6 +145,7 @@ class Agent:
         match message:
             case msg.Want(wanted):
                 self._observer.change(lambda: self._enforcer.want(wanted))
+                self._lanes.refresh()
             case msg.Begin():
                 self._begin(message)
             case msg.ServiceBegan(command):
@@ -162,6 +166,7 @@ class Agent:
             task.cancel()
         if self._attachment is not None:
             self._observer.count(is_last=True)
+            self._lanes.close()
             await self._attachment.let_go(self._netfilter.close, self._names, self._port)
             return
         if self._service is None or self._ended is None or self._ended.done():
@@ -290,6 +295,24 @@ class Agent:
         elif self._unix is not None:
             self._unix.hold(descriptor)
 
+    def _open_lanes(self) -> int:
+        """The first lane is wanted."""
+        if self._ruleset.queue != "none":
+            try:
+                WaitingRoom(LANES, self._on_waiting, lambda n: self._on_lost("queue", n)).start()
+            except NetlinkError as error:
+                self._on_lane_broken(f"its calls cannot be held ({error}): a real refusal looks like a reset")
+        return self._lanes.open()
+
+    def _on_waiting(self, flow: Flow, let_go: LetGo) -> None:
+        try:
+            self._observer.on_held(flow)
+        finally:  # whatever went wrong in looking, a call is never kept
+            self._lanes.on_waiting(flow, let_go)
+
+    def _on_lane_broken(self, detail: str) -> None:
+        self._emit(ev.LaneBroke(at=self.now(), detail=detail))
+
     def _destroy(self, endpoints: list[Endpoint], mode: Mode) -> int:
         if mode is Mode.RESET:
             provoke(self._sockets.flows_to(endpoints, AGENT_MARK))
@@ -315,6 +338,7 @@ class Agent:
             self._log.trim()
             if self._enforcer.is_due():
                 self._observer.change(self._enforcer.expire)
+                self._lanes.refresh()
 
     async def _count(self) -> None:
         rounds = 0
@@ -322,6 +346,7 @@ class Agent:
             self._ruleset.hold_open_calls()
             self._see_processes()
             self._observer.count()
+            self._lanes.sweep()
             if self._unix is not None:
                 self._unix.renew()
                 self._unix.look()

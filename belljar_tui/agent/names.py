@@ -121,7 +121,7 @@ class NameServer:
         mode = self._verdict()
         if mode is not None:
             self._on_blocked(mode, peer)
-            if mode is not Mode.BLACKHOLE:
+            if mode not in (Mode.BLACKHOLE, Mode.HANG):
                 reply(_failure(query, _REFUSED))
             return None
         self._on_query(len(query), peer)

@@ -15,12 +15,13 @@ TABLE = "belljar"
 AGENT_MARK = 0xBE11
 NEW_CALL = 0xBE12
 """The mark of a call that is to fail: a datagram on its way to its mode's chain, or what the die has chosen."""
-FIRST_CALL = 0xBE17
+FIRST_CALL = 0xBE1E
 """The same of a datagram whose endpoint has no element yet."""
 LOG_GROUP = 5
-QUEUE, FOLLOWERS, FIRST, OPENED = 5, 6, 7, 8
+QUEUE, FOLLOWERS, FIRST, OPENED, LANES = 5, 6, 7, 8, 9
 """The queues: of calls to what is cut; of datagrams that are cut but no new call; of calls to endpoints that have no
-element yet, which only the seal has counted; of open calls."""
+element yet, which only the seal has counted; of open calls; of calls that wait until their lane has reached whom they
+call."""
 QUEUES = (QUEUE, FOLLOWERS, FIRST, OPENED)
 SNAP_LENGTH = 64
 SUBSYSTEM = 10

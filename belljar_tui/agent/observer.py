@@ -12,7 +12,7 @@ import msgspec
 
 from belljar_tui.agent.counts import Count, Counts, Tally
 from belljar_tui.agent.enforcer import Enforcer
-from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH
+from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH, NEVER_BLOCKS
 from belljar_tui.agent.names import Peer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import Process, ProcessTable
@@ -88,6 +88,8 @@ class Observer:
         mode = self._enforcer.mode_of(str(dependency))
         if is_first and mode in LETS_CALLS_THROUGH:
             mode = None  # it came before its dice, and passes
+        if mode in NEVER_BLOCKS:
+            mode = None
         if is_first:
             self._met_seal[dependency, mode is not None] += 1
         if mode is not None:

@@ -1,7 +1,8 @@
 """Calls that met a cut, held by the kernel until somebody has looked at them.
 
 While the packet waits the calling socket still exists, so its process can be found. Then it is let go, always with
-`accept`: the decision is made by the `enforce` chain behind us, never here. Layout: linux/netfilter/nfnetlink_queue.h.
+`accept`: the decision is made by the `enforce` chain behind us, never here. Only a call that is to enter a lane waits
+longer, until its lane has reached whom it calls. Layout: linux/netfilter/nfnetlink_queue.h.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ _SUBSYSTEM = 3
 _PACKET, _VERDICT, _CONFIG = 0, 1, 2
 _CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = 1, 2, 3, 4, 5
 _FAIL_OPEN = 1
+_MARK = 3
 _COPIED = 64
 _LENGTH = 8192
 _AT_ONCE = 64
-_ACCEPT = 1
 _DEVICE = 6
 """NFQA_IFINDEX_OUTDEV."""
+_DROP, _ACCEPT = 0, 1
+LetGo = Callable[[int | None], None]
+"""Lets a held call go, once: with a mark (0 is none) that the chains behind it know, or (None) into silence."""
 
 
 class CallQueue:
@@ -93,5 +97,28 @@ class CallQueue:
             if flow is not None:
                 self._on_call(flow)
         finally:  # whatever went wrong in looking, a packet is never kept
-            body = attribute(2, struct.pack(">II", _ACCEPT, number))
-            self._socket.send(pack(Message(_SUBSYSTEM << 8 | _VERDICT, body, 0, 0, self._number), 0))
+            self._let_go(number, 0)
+
+    def _let_go(self, number: int, mark: int | None) -> None:
+        body = attribute(2, struct.pack(">II", _DROP if mark is None else _ACCEPT, number))
+        if mark:
+            body += be32(_MARK, mark)
+        self._socket.send(pack(Message(_SUBSYSTEM << 8 | _VERDICT, body, 0, 0, self._number), 0))
+
+
+class WaitingRoom(CallQueue):
+    """A queue whose calls are let go one by one, each when its time has come."""
+
+    def __init__(self, number: int, on_call: Callable[[Flow, LetGo], object], on_lost: Callable[[int], None]) -> None:
+        super().__init__(number, lambda _: None, on_lost)
+        self._on_waiting = on_call
+
+    def _look(self, payload: memoryview) -> None:
+        fields = by_kind(payload[4:])
+        number: int = struct.unpack_from(">I", fields[1])[0]
+        packet = fields.get(10)
+        flow = parse(packet) if packet is not None else None
+        if flow is None:
+            self._let_go(number, 0)
+        else:
+            self._on_waiting(flow, lambda mark: self._let_go(number, mark))

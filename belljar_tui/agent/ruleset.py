@@ -6,19 +6,19 @@ How it is built stands in `ruleset_chains`, its elements in `ruleset_elements`, 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from belljar_tui.agent import expressions as ex
-from belljar_tui.agent import modes, nft
+from belljar_tui.agent import modes, nft, ruleset_lanes
 from belljar_tui.agent import ruleset_elements as elements
 from belljar_tui.agent.counts import Counts, Verdict, fails_some
 from belljar_tui.agent.modes import flaky
 from belljar_tui.agent.netlink import CREATE, ECHO, Message, Netfilter, NetlinkError
 from belljar_tui.agent.nft import QueueTo
 from belljar_tui.agent.ruleset_chains import holding_open_calls, table
-from belljar_tui.core.model import Endpoint, Mode
+from belljar_tui.core.model import Endpoint, Mode, Protocol
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL)
 """What a kernel says to an expression it does not have."""
@@ -40,7 +40,14 @@ class Ruleset:
     Raises NetlinkError (an OSError) where the kernel refuses.
     """
 
-    def __init__(self, netfilter: Netfilter, resolver_port: int, forwarded: Iterable[int]) -> None:
+    def __init__(
+        self,
+        netfilter: Netfilter,
+        resolver_port: int,
+        forwarded: Iterable[int],
+        open_lanes: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`open_lanes` is called when a lane is first wanted, and gives the port that lanes listen on."""
         self._netfilter = netfilter
         self._resolver_port = resolver_port
         self._forwarded = tuple(forwarded)
@@ -55,6 +62,13 @@ class Ruleset:
         """Chains with parameters that are there."""
         self._failed: set[Endpoint] = set()
         """Endpoints whose failed calls are counted apart."""
+        self._open_lanes = open_lanes
+        self._has_lanes = False
+        self._lanes: dict[Endpoint, str] = {}
+        """Endpoints that are diverted, and by which mode; the kernel may have ended those with a time limit."""
+        self._let: set[Endpoint] = set()
+        """Endpoints that were ever in a lane: what still goes through one is counted apart."""
+        self._timed: Mapping[Endpoint, Timed] = {}
 
     def create(self) -> None:
         """Make the table, with the best queue and log this kernel has, as one transaction per attempt."""
@@ -111,14 +125,20 @@ class Ruleset:
             What the removed elements had counted, read as they were removed, so that no count is lost.
         """
         gone = list(remove)
-        apart = {e for e, verdict in add.items() if fails_some(verdict)} | set(counted)
+        apart = {e for e, verdict in add.items() if fails_some(verdict) or verdict == Mode.HANG} | set(counted)
+        lanes = self._lanes_after(add, self._timed if timed is None else timed)
+        let = (self._let | lanes.keys()) & add.keys()
+        has_lanes = self._has_lanes or bool(lanes)
         wanted = [*add.values(), *(each.verdict for each in (timed or {}).values())]
         chains = self._missing_chains(wanted)
         content = [message for made in chains.values() for message in made]
-        for where in elements.LASTING:
-            leaving = [e for e in gone if elements.is_v6(e) == where.v6 and (where.is_map or e in self._failed)]
+        if has_lanes and not self._has_lanes:
+            content += self._lane_chains()
+        for where in (*elements.LASTING, *(elements.LET if has_lanes else ())):
+            before, after = (self._let, let) if where in elements.LET else (self._failed, apart)
+            leaving = [e for e in gone if elements.is_v6(e) == where.v6 and (where.is_map or e in before)]
             content += nft.element_messages(nft.DELSETELEM, where.name, [elements.key(e) for e in leaving], ECHO)
-            coming = [e for e in add if elements.is_v6(e) == where.v6 and (where.is_map or e in apart)]
+            coming = [e for e in add if elements.is_v6(e) == where.v6 and (where.is_map or e in after)]
             packed = [elements.element(where, e, add[e]) for e in coming]
             content += nft.element_messages(nft.NEWSETELEM, where.name, packed, CREATE)
         if seal_changes:
@@ -126,17 +146,24 @@ class Ruleset:
             content += elements.seal_messages(nft.NEWSETELEM, seal)
         if timed is not None:
             content += _timed_messages(timed)
+        changing = {*gone, *add, *(self._timed if timed is not None else ()), *(timed or ())}
+        content += ruleset_lanes.element_messages(self._lanes, lanes, changing) if has_lanes else []
         if not content:
             return {}
         echoes = self._netfilter.batch(nft.SUBSYSTEM, content)
         self._made |= chains.keys()
         self._failed = (self._failed - set(gone)) | apart
+        self._has_lanes = has_lanes
+        self._let = (self._let - set(gone)) | let
+        self._timed = self._timed if timed is None else timed
+        self._lanes = {e: mode for e, mode in self._lanes.items() if e not in changing}
+        self._lanes |= {e: mode for e, (mode, _) in lanes.items() if e in changing}
         return elements.counts_of_echoes(echoes)
 
     def read(self) -> dict[Endpoint, tuple[Verdict, Counts]]:
         """Every lasting element as the kernel has it: its verdict and counters."""
         found: dict[Endpoint, tuple[Verdict, Counts]] = {}
-        for where in elements.LASTING:
+        for where in (*elements.LASTING, *(elements.LET if self._has_lanes else ())):
             for fields in self._dump(where.name):
                 endpoint = elements.endpoint_of(fields, where.v6)
                 verdict, counts = found.get(endpoint, (None, Counts()))
@@ -155,6 +182,14 @@ class Ruleset:
             for fields in self._dump(where.name)
         }
 
+    def read_lanes(self) -> dict[Endpoint, str]:
+        """Every endpoint that the kernel diverts, and by which mode."""
+        return {
+            elements.endpoint_of(fields, v6): mode
+            for name, mode, v6 in (ruleset_lanes.names() if self._has_lanes else ())
+            for fields in self._dump(name)
+        }
+
     def read_seal(self) -> tuple[Verdict, int]:
         """The seal as the kernel has it, and how many new undecided calls have met it."""
         calls = sum(elements.count_of(fields).packets for fields in self._dump("seal_watch"))
@@ -170,6 +205,19 @@ class Ruleset:
         wanted = {verdict for verdict in verdicts if verdict is not None and fails_some(verdict)}
         chains = {name: made for verdict in wanted for name, made in modes.chains_for(verdict, self.dice).items()}
         return {name: made for name, made in chains.items() if name not in self._made}
+
+    def _lanes_after(
+        self, add: Mapping[Endpoint, Verdict], timed: Mapping[Endpoint, Timed]
+    ) -> dict[Endpoint, tuple[str, float | None]]:
+        """Of what changes: the lane's mode, and for how many seconds (None: for good)."""
+        lasting = {endpoint: (verdict, None) for endpoint, verdict in add.items()}
+        over = {endpoint: (each.verdict, each.left_s) for endpoint, each in timed.items()}
+        hows: dict[Endpoint, tuple[Verdict, float | None]] = {**lasting, **over}
+        return {e: (how, left) for e, (how, left) in hows.items() if how in modes.LANES and e.protocol is Protocol.TCP}
+
+    def _lane_chains(self) -> list[Message]:
+        queue_to = {"native": ex.queue_native, "xtables": ex.queue_xtables}.get(self.queue)
+        return ruleset_lanes.messages(queue_to, has_log=self.logs, port=self._open_lanes())
 
     def _has(self, content: list[Message]) -> bool:
         """Whether this kernel takes `content`."""

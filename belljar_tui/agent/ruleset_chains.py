@@ -65,11 +65,12 @@ from belljar_tui.agent import expressions as ex
 from belljar_tui.agent import modes, nft
 from belljar_tui.agent.netlink import CREATE, Message
 from belljar_tui.agent.nft import ICMP, ICMP6, IP, IP6, TCP, UDP, QueueTo, chain, is_family, is_protocol, rule
-from belljar_tui.agent.ruleset_elements import MAPS, seal_messages
+from belljar_tui.agent.ruleset_elements import MAPS, key_set, seal_messages
 
-_KEY4 = (7 << 12) | (12 << 6) | 13
-_KEY6 = (8 << 12) | (12 << 6) | 13
-_PLAIN = ("seen", "opened", "meet", "hold", "strange", "due", "count", "refuse", "blackhole", "reset", "unreachable")
+_PLAIN = (
+    *("seen", "opened", "meet", "hold", "strange", "due", "count"),
+    *("refuse", "blackhole", "reset", "unreachable", "hang", "slow"),
+)
 _HELD_PER_SECOND = 500
 """Open calls held for attribution: at some 0.1 ms each, no more than a twentieth of one processor."""
 _INNER = ("inner_observe", "inner_enforce")
@@ -104,12 +105,7 @@ def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwar
 
 
 def _sets() -> list[Message]:
-    made = [
-        nft.counted_set(
-            each.name, _KEY6 if each.v6 else _KEY4, 24 if each.v6 else 12, is_map=each.is_map, expires=each.is_timed
-        )
-        for each in MAPS
-    ]
+    made = [key_set(each.name, v6=each.v6, is_map=each.is_map, expires=each.is_timed) for each in MAPS]
     made += [nft.counted_set(name, 1, 1) for name in ("seal_verdict", "seal_watch")]
     return [*made, nft.counted_set("alive", 1, 1, is_map=False, expires=True), nft.port_set("forwarded")]
 

@@ -18,6 +18,8 @@ from belljar_tui.core.model import Endpoint, Protocol
 _NUMBERS = {Protocol.TCP: TCP, Protocol.UDP: UDP}
 _PROTOCOLS = {TCP: Protocol.TCP, UDP: Protocol.UDP, ICMP: Protocol.ICMP, ICMP6: Protocol.ICMP}
 _MILLISECONDS = 1000
+_KEY4 = (7 << 12) | (12 << 6) | 13
+_KEY6 = (8 << 12) | (12 << 6) | 13
 
 
 class Map(msgspec.Struct, frozen=True):
@@ -26,12 +28,12 @@ class Map(msgspec.Struct, frozen=True):
     name: str
     v6: bool
     counts: str
-    """Which field of Counts its counters are: `packets`, `calls` or `failed`; empty: none."""
+    """Which field of Counts its counters are; empty: none."""
     is_timed: bool = False
 
     @property
     def is_map(self) -> bool:
-        return self.counts != "failed"
+        return self.counts in ("packets", "calls", "")
 
     @property
     def is_watch(self) -> bool:
@@ -50,11 +52,22 @@ MAPS = tuple(
     for v6 in (False, True)
 )
 LASTING = tuple(each for each in MAPS if not each.is_timed)
+LET = tuple(
+    Map(f"{prefix}{6 if v6 else 4}", v6, counts)
+    for prefix, counts in (("let", "let_calls"), ("let_packets", "let_packets"))
+    for v6 in (False, True)
+)
+"""What a lane let through: there once there are lanes."""
 TIMED = tuple(each for each in MAPS if each.is_timed)
 
 
 def is_v6(endpoint: Endpoint) -> bool:
     return ":" in endpoint.address
+
+
+def key_set(name: str, *, v6: bool, is_map: bool = False, expires: bool = False) -> Message:
+    """A set, or a map, by endpoint."""
+    return nft.counted_set(name, _KEY6 if v6 else _KEY4, 24 if v6 else 12, is_map=is_map, expires=expires)
 
 
 def key(endpoint: Endpoint) -> bytes:
@@ -79,8 +92,16 @@ def element(where: Map, endpoint: Endpoint, verdict: Verdict) -> bytes:
 def timed_element(where: Map, endpoint: Endpoint, verdict: str, left_s: float) -> bytes:
     """The same over it, for `left_s` seconds more. A jump: what the chain does not fail goes on to what lies below."""
     target = modes.watch_chain(verdict, is_timed=True) if where.is_watch else verdict
-    timeout = attribute(4, struct.pack(">Q", max(1, round(left_s * _MILLISECONDS))))
-    return key(endpoint) + ex.verdict_data(2, ex.JUMP, target) + timeout
+    return key(endpoint) + ex.verdict_data(2, ex.JUMP, target) + _timeout(left_s)
+
+
+def expiring_key(endpoint: Endpoint, left_s: float | None) -> bytes:
+    """A set's element, for `left_s` seconds more (None: for good)."""
+    return key(endpoint) + (_timeout(left_s) if left_s is not None else b"")
+
+
+def _timeout(left_s: float) -> bytes:
+    return attribute(4, struct.pack(">Q", max(1, round(left_s * _MILLISECONDS))))
 
 
 def alive_messages(for_s: float) -> list[Message]:
@@ -146,7 +167,7 @@ def counts_of(where: Map, count: Count) -> Counts:
 def counts_of_echoes(echoes: Iterable[memoryview]) -> dict[Endpoint, Counts]:
     """Counters carried by the echoes of removed elements (an echo of an added one counts 0)."""
     totals: dict[Endpoint, Counts] = {}
-    by_name = {each.name: each for each in LASTING}
+    by_name = {each.name: each for each in (*LASTING, *LET)}
     for echo in echoes:
         where = by_name.get(bytes(by_kind(echo).get(2, memoryview(b""))).rstrip(b"\0").decode())
         if where is None:

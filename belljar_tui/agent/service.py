@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ import msgspec
 from belljar_tui.agent.unix import calls
 
 _CLONE_NEWUSER = 0x10000000
+_DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
+"""As we were started; lanes raise our own."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -103,6 +106,7 @@ class Spawner:
         """The child's side; never returns."""
         try:
             os.setsid()
+            resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
             for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -119,6 +119,12 @@ class SocketTable:
             return _owner(payload)
         return None
 
+    def has_owner(self, source: Address, target: Endpoint) -> bool:
+        """Whether a process still has the socket that sends from `source` to `target` (one that was closed and not
+        answered yet is nobody's)."""
+        owner = self.find(target.protocol, source, (target.address, target.port))
+        return owner is not None and owner.inode != 0
+
     def find_from(self, protocol: Protocol, source: Address, far_port: int | None = None) -> SocketOwner | None:
         """The socket that sends from `source`, whatever it believes its target to be (a redirected query, say).
 

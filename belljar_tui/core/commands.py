@@ -6,7 +6,10 @@ from typing import Annotated
 
 import msgspec
 
-from belljar_tui.core.model import Answer, ByteCount, Fraction, Mode, Seal, Settings, Wanted
+from belljar_tui.core.model import Answer, ByteCount, Delay, Fraction, Mode, Seal, Settings, Wanted
+
+PARAMETERS = ("answer", "fraction", "fails_by", "after_bytes", "delay_s", "jitter_s", "bytes_per_s")
+"""Fields of a cut that say how its mode fails."""
 
 
 def _snake(name: str) -> str:
@@ -28,12 +31,14 @@ class Cut(Command, frozen=True, omit_defaults=True):
     fraction: Fraction | None = None
     fails_by: Mode | None = None
     after_bytes: ByteCount | None = None
+    delay_s: Delay | None = None
+    jitter_s: Delay | None = None
+    bytes_per_s: ByteCount | None = None
 
     @property
     def given(self) -> dict[str, object]:
         """The parameters that were given, by name."""
-        names = ("answer", "fraction", "fails_by", "after_bytes")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {name: value for name in PARAMETERS if (value := getattr(self, name)) is not None}
 
     def settings(self, now: float) -> Settings:
         """What the wanted state keeps of them; `now` is in seconds on the session's clock."""

@@ -240,6 +240,12 @@ class EventsLost(Event, frozen=True, kw_only=True):
     count: int
 
 
+class LaneBroke(Event, frozen=True, kw_only=True):
+    """Calls that should go through a lane do not, or not as they should. They are refused, never let past it."""
+
+    detail: str
+
+
 class AuditFailed(Event, frozen=True, kw_only=True):
     """The kernel's elements differ from the wanted state."""
 
@@ -350,6 +356,7 @@ AnyEvent = (
     | HealthChanged
     | EventsLost
     | AuditFailed
+    | LaneBroke
     | CommandRejected
     | NoteAdded
     | ProfileSaved

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from belljar_tui.core.model import NAME_SERVICE, UNIX_MODES, Dependency, Mode, Protocol, is_address
+from belljar_tui.core.model import NAME_SERVICE, UNIX_MODES, Dependency, Mode, Protocol, Settings, is_address
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -43,6 +43,16 @@ FAILURES = {
         "a record deleted or expired, a name server that fails (servfail) or is away (none)",
         ("answer",),
     ),
+    Mode.SLOW: Failure(
+        "every round trip takes longer (delay_s, give or take jitter_s), or its flows share a bandwidth (bytes_per_s); "
+        "established flows are aborted, and call anew",
+        "a dependency under load, a lock somebody holds, a saturated or a distant link",
+        ("delay_s", "jitter_s", "bytes_per_s"),
+    ),
+    Mode.HANG: Failure(
+        "accepted, then never a byte; silence on established flows",
+        "the process is stuck and its kernel lives: a deadlock, a full thread pool, a debugger, a stalled disk",
+    ),
     Mode.FLAKY: Failure(
         "a fraction of new calls fails in another mode (fails_by); established flows go on",
         "one of several backends is bad, or the way there is overloaded",
@@ -51,7 +61,9 @@ FAILURES = {
 }
 """In the order that `m` goes through them."""
 
-SEALING = (Mode.REFUSE, Mode.BLACKHOLE, Mode.RESET, Mode.UNREACHABLE)
+FAILING = (Mode.REFUSE, Mode.BLACKHOLE, Mode.RESET, Mode.UNREACHABLE)
+"""Modes that fail every packet, in the kernel alone: what a flaky dependency can fail by."""
+SEALING = (*FAILING, Mode.HANG)
 """Modes in which everything undecided can fail: those that need neither a name nor luck. Trials are run in these."""
 _PARAMETERS = tuple(name for failure in FAILURES.values() for name in failure.parameters)
 
@@ -85,10 +97,21 @@ def why_no_cut(
         return f"a unix socket can be cut by {' or '.join(UNIX_MODES)}, not by {mode}"
     if mode is Mode.FLAKY and str(dependency) == NAME_SERVICE:
         return "name service as a whole cannot be flaky: cut it in another mode"
-    if given.get("fails_by", Mode.REFUSE) not in SEALING:
-        return f"fails_by can be {', '.join(SEALING)}"
+    if given.get("fails_by", Mode.REFUSE) not in FAILING:
+        return f"fails_by can be {', '.join(FAILING)}"
+    if mode is Mode.SLOW:
+        return _why_not_slow(dependency, given)
     if "after_bytes" in given and dependency.protocol is not Protocol.TCP:
         return "after_bytes needs a TCP flow that can be reset"
+    return ""
+
+
+def _why_not_slow(dependency: Dependency, given: dict[str, object]) -> str:
+    if dependency.protocol is not Protocol.TCP:
+        return f"only TCP can be slow: {dependency} does not go through a lane; cut it in another mode"
+    own = msgspec.structs.replace(Settings(), **given)
+    if own.jitter_s > own.slow_by_s:
+        return f"jitter_s ({own.jitter_s:g}) cannot be more than delay_s ({own.slow_by_s:g}): no answer comes early"
     return ""
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.grown import Grown
-from belljar_tui.core.model import Health, Settings, Wanted
+from belljar_tui.core.model import Health, Mode, Settings, Wanted
 from belljar_tui.core.search_view import searched
 from belljar_tui.core.state import (
     BLOCKED_KEPT,
@@ -225,7 +225,11 @@ def _traffic_counted(state: State, event: ev.TrafficCounted) -> State:
         active_at=event.at if (event.calls, event.packets) > (view.calls, view.packets) else view.active_at,
         counted_at=event.at,
     )
-    return _keep(state, changed)
+    state = _keep(state, changed)
+    is_suspect = view.mode is Mode.SLOW and event.dependency == state.last_cut and not view.met_now
+    if is_suspect and state.health is Health.UNHEALTHY:
+        return _blamed(state, state.health_since)  # health turned before its calls were told of
+    return state
 
 
 def _cut_applied(state: State, event: ev.CutApplied) -> State:
@@ -240,6 +244,7 @@ def _cut_applied(state: State, event: ev.CutApplied) -> State:
         cut_at=event.at,
         settings=event.settings,
         blocked_now=0,
+        calls_at_cut=view.calls,
         tried=_tried(view, Trying(event.mode, Health.UNKNOWN)) if _is_a_trial(view, event) else view.tried,
     )
 
@@ -273,13 +278,10 @@ def _cut_restored(state: State, event: ev.CutRestored) -> State:
 
 
 def _settled(state: State, view: DependencyView) -> DependencyView:
-    """A cut that ends with calls blocked and the service healthy was tolerated."""
+    """A cut that ends with calls that met it and the service healthy was tolerated."""
     pending = next((t for t in view.tried if t.mode is view.mode), None)
     was_tolerated = (
-        pending is not None
-        and pending.health is Health.UNKNOWN
-        and view.blocked_now > 0
-        and state.health is Health.HEALTHY
+        pending is not None and pending.health is Health.UNKNOWN and view.met_now > 0 and state.health is Health.HEALTHY
     )
     if not was_tolerated or view.mode is None:
         return view
@@ -311,7 +313,7 @@ def _health_changed(state: State, event: ev.HealthChanged) -> State:
 def _blamed(state: State, at: float) -> State:
     """Unhealthy: write the effect beside the last cut made by hand, if it has met a call."""
     view = state.dependencies.get(state.last_cut)
-    if view is None or view.mode is None or not view.blocked_now or state.last_cut_at is None or at < state.last_cut_at:
+    if view is None or view.mode is None or not view.met_now or state.last_cut_at is None or at < state.last_cut_at:
         return state
     trying = Trying(view.mode, Health.UNHEALTHY, at - state.last_cut_at)
     return _put(state, view, tried=_tried(view, trying))
@@ -332,6 +334,10 @@ def _events_lost(state: State, event: ev.EventsLost) -> State:
 
 def _audit_failed(state: State, event: ev.AuditFailed) -> State:
     return _with(state, audit_failures=state.audit_failures.appended(event.detail))
+
+
+def _lane_broke(state: State, event: ev.LaneBroke) -> State:
+    return _with(state, audit_failures=state.audit_failures.appended(f"a lane broke: {event.detail}"))
 
 
 def _command_rejected(state: State, event: ev.CommandRejected) -> State:
@@ -380,6 +386,7 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.HealthChanged: _health_changed,
     ev.EventsLost: _events_lost,
     ev.AuditFailed: _audit_failed,
+    ev.LaneBroke: _lane_broke,
     ev.CommandRejected: _command_rejected,
     ev.NoteAdded: _note_added,
     ev.ProfileSaved: _profile_saved,

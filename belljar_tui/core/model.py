@@ -35,6 +35,10 @@ class Mode(StrEnum):
     """At once: ICMP host unreachable; established flows hang."""
     DNS = "dns"
     """The name does not resolve; addresses that are known stay reachable."""
+    SLOW = "slow"
+    """Everything works, late: a delay on each round trip, a limit on the bandwidth (a lane)."""
+    HANG = "hang"
+    """Accepted, then never a byte (a lane); established flows are silent."""
     FLAKY = "flaky"
     """A fraction of new calls fails in another mode; established flows go on."""
 
@@ -50,6 +54,8 @@ class Answer(StrEnum):
 
 Fraction = Annotated[float, msgspec.Meta(ge=0.001, le=1.0)]
 ByteCount = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
+Delay = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+_SLOW_S = 1.0
 
 
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,8 +69,21 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     """flaky: how they fail."""
     after_bytes: ByteCount | None = None
     """reset: calls are accepted, and a flow is reset once so many bytes went over it."""
+    delay_s: Delay | None = None
+    """slow: by how much each round trip is longer, the one of connecting too; absent: 1 s, or 0 beside a bandwidth."""
+    jitter_s: Delay = 0.0
+    """slow: the delay is anything from so much less to so much more."""
+    bytes_per_s: ByteCount | None = None
+    """slow: the most that all flows to the dependency carry together, each way."""
     until: float | None = None
     """When the cut ends by itself, in seconds on the session's clock."""
+
+    @property
+    def slow_by_s(self) -> float:
+        """The delay that holds."""
+        if self.delay_s is not None:
+            return self.delay_s
+        return _SLOW_S if self.bytes_per_s is None else 0.0
 
 
 class Seal(StrEnum):

@@ -83,6 +83,8 @@ def _of_the_rest(event: ev.AnyEvent) -> tuple[str, str] | None:
             return "trouble", f"{count} events were lost ({source})"
         case ev.AuditFailed(detail=detail):
             return "trouble", detail
+        case ev.LaneBroke(detail=detail):
+            return "trouble", f"a lane broke: {detail}"
         case ev.CommandRejected(reason=reason):
             return "trouble", f"a command was rejected: {reason}"
         case ev.SessionEnded(reason=reason):

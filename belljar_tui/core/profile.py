@@ -278,6 +278,7 @@ _FAILED = {
     Mode.BLACKHOLE: "dropped in silence",
     Mode.RESET: "reset",
     Mode.UNREACHABLE: "unreachable",
+    Mode.HANG: "accepted and never answered",
 }
 
 _VERDICTS = {

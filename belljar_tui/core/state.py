@@ -55,6 +55,8 @@ class DependencyView(msgspec.Struct, frozen=True, gc=False):
     """Blocked calls over the whole session."""
     blocked_now: int = 0
     """Blocked calls since the current cut."""
+    calls_at_cut: int = 0
+    """Of `calls`, those from before the current cut."""
     blocked_at: float | None = None
     first_seen: float = 0.0
     active_at: float = 0.0
@@ -68,6 +70,11 @@ class DependencyView(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_cut(self) -> bool:
         return self.mode is not None
+
+    @property
+    def met_now(self) -> int:
+        """Calls that met the current cut: those that were blocked, or, where it is slow, got through late."""
+        return self.calls - self.calls_at_cut if self.mode is Mode.SLOW else self.blocked_now
 
 
 class BlockedLine(msgspec.Struct, frozen=True, gc=False):

@@ -98,7 +98,10 @@ class Contract(msgspec.Struct, frozen=True):
 
     def hanging(self) -> tuple[str, ...]:
         """Sealed ids that the service can miss when they are refused, but not when they are silent."""
-        return tuple(one for one in self.sealed if self.verdict(one, Mode.BLACKHOLE) is Verdict.NEEDED)
+        return tuple(one for one in self.sealed if self._needs_an_answer(one))
+
+    def _needs_an_answer(self, identity: str) -> bool:
+        return any(self.verdict(identity, mode) is Verdict.NEEDED for mode in (Mode.BLACKHOLE, Mode.HANG))
 
     def sharing(self) -> tuple[tuple[str, str, Endpoint], ...]:
         """Sealed ids on an endpoint of a member, which addresses cannot tell apart: (sealed, member, endpoint)."""

@@ -42,6 +42,9 @@ def dropped(contract: Contract) -> Iterator[str]:
     """What to know where the rest is dropped although the profile was proven with something else."""
     if contract.profile.sealed is Mode.BLACKHOLE:
         return
+    if contract.profile.sealed is Mode.HANG:
+        yield "The profile has everything else accepted and silent; here it is dropped, and nobody accepts."
+        return
     yield "The profile has everything else refused; here it is dropped, and its callers wait."
     for hanging in contract.hanging():
         yield f"{hanging}: the service does without it when it is refused, and not when it is silent, as it is here."

@@ -32,6 +32,7 @@ _FAILING = {
     Mode.BLACKHOLE: ["counter drop"],
     Mode.UNREACHABLE: ["counter reject with icmpx host-unreachable"],
 }
+_FAILING[Mode.HANG] = _FAILING[Mode.BLACKHOLE]  # nobody is there who could accept
 _FAILING[Mode.RESET] = _FAILING[Mode.REFUSE]  # what sets it apart are flows that were there before
 _DATAGRAM_FAILING = {mode: rules[-1] for mode, rules in _FAILING.items()}
 _ASIDE = "udp dport 1 ct status dnat"
@@ -135,6 +136,8 @@ def _comment(ids: Iterable[str]) -> str:
 
 
 def _notes(contract: Contract) -> Iterator[str]:
+    if contract.profile.sealed is Mode.HANG:
+        yield "The profile has everything else accepted and silent; no packet filter accepts, so it is dropped here."
     for member in contract.members:
         if member.protocol is Protocol.UNIX:
             yield f"{member}: a Unix socket is a file, and no packet filter sees it: it stays as reachable as it was."

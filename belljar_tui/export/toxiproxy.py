@@ -83,7 +83,7 @@ def _notes(contract: Contract) -> Iterator[str]:
     for outside in contract.sealed_dependencies():
         if outside.protocol is not Protocol.TCP:
             yield f"{_said(outside)}: Toxiproxy speaks TCP only, so it is not sealed here."
-    if contract.profile.sealed is Mode.BLACKHOLE:
+    if contract.profile.sealed in (Mode.BLACKHOLE, Mode.HANG):
         yield "The profile has everything else silent; a disabled proxy refuses."
 
 

@@ -138,7 +138,7 @@ def _trap(verdicts: dict[Mode, TrialVerdict]) -> str:
 
 
 def _hangs(verdicts: dict[Mode, TrialVerdict]) -> bool:
-    return verdicts.get(Mode.BLACKHOLE) is TrialVerdict.BROKEN
+    return any(verdicts.get(mode) is TrialVerdict.BROKEN for mode in (Mode.BLACKHOLE, Mode.HANG))
 
 
 def _doubts(view: SearchView, found: Found) -> Iterator[str]:

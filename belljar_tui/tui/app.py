@@ -8,12 +8,14 @@ import signal
 from collections.abc import Mapping
 from typing import ClassVar
 
+import msgspec
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.duration import parse_duration
+from belljar_tui.core.given import known, parse_given, written
 from belljar_tui.core.model import Mode, Seal
 from belljar_tui.errors import BellJarError
 from belljar_tui.session import Beside, Session
@@ -55,6 +57,8 @@ class ExplorerApp(Explorer):
         self.session = session
         self._profile_path = profile_path
         self._mode = Mode.REFUSE
+        self._given: dict[Mode, dict[str, object]] = {}
+        """Parameters that cuts in a mode are made with from now on."""
         self._beside = beside
         self.return_code_wanted = 0
         self._leaving: asyncio.Task[None] | None = None
@@ -89,7 +93,9 @@ class ExplorerApp(Explorer):
             self._frame()
 
     def paint_below(self, base: Screen[object]) -> None:
-        base.query_one(GraphView).border_subtitle = f"cuts: {self._mode}"
+        base.query_one(GraphView).border_subtitle = " ".join(
+            ["cuts:", self._mode, written(self._given.get(self._mode, {}))]
+        ).rstrip()
 
     def on_cut_toggled(self, message: CutToggled) -> None:
         self._toggle(message.dependency)
@@ -108,13 +114,35 @@ class ExplorerApp(Explorer):
         dependency = self.query_one(GraphView).selected
         view = self.session.state.dependencies.get(dependency or "")
         if view is not None and view.is_cut:
-            self._do(cmd.Cut(view.id, self._mode))
+            self._do(self._cut(view.id))
+
+    def action_parameters(self) -> None:
+        """What the mode leaves open; a cut that stands in this mode changes at once."""
+        mode, selected = self._mode, self.query_one(GraphView).selected
+        if selected is None or not known(mode):
+            self.notify(f"{mode} has no parameters: m goes to the next mode.")
+            return
+        question = f"How shall {mode} fail? {known(mode)}:"
+        prompt = LinePrompt(
+            question, written(self._given.get(mode, {})), check=lambda t: parse_given(t, mode, selected)
+        )
+        self.push_screen(prompt, lambda text: self._give(mode, selected, text) if text is not None else None)
+
+    def _give(self, mode: Mode, dependency: str, text: str) -> None:
+        self._given[mode] = parse_given(text, mode, dependency)
+        self._is_stale = True
+        view = self.session.state.dependencies.get(dependency)
+        if view is not None and view.mode is mode and view.cut_by == "user":
+            self._do(self._cut(dependency))
+
+    def _cut(self, dependency: str, for_s: float | None = None) -> cmd.Cut:
+        return msgspec.structs.replace(cmd.Cut(dependency, self._mode, for_s), **self._given.get(self._mode, {}))
 
     def action_cut_for(self) -> None:
         dependency, mode = self.query_one(GraphView).selected, self._mode
         if dependency is not None:
             question = LinePrompt(f"Cut {dependency} ({mode}) for how long?", "30s", check=parse_duration)
-            self.push_screen(question, lambda t: self._do(cmd.Cut(dependency, mode, parse_duration(t))) if t else None)
+            self.push_screen(question, lambda t: self._do(self._cut(dependency, parse_duration(t))) if t else None)
 
     def action_vacuum(self) -> None:
         is_sealed = self.session.history.now.seal is Seal.VACUUM
@@ -177,4 +205,4 @@ class ExplorerApp(Explorer):
     def _toggle(self, dependency: str) -> None:
         self.query_one(GraphView).choose()
         is_cut = self.session.history.now.mode_of(dependency) is not None
-        self._do(cmd.Restore(dependency) if is_cut else cmd.Cut(dependency, self._mode))
+        self._do(cmd.Restore(dependency) if is_cut else self._cut(dependency))

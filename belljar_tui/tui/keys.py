@@ -12,6 +12,14 @@ KEYS = (
     Binding(
         "t", "cut_for", "For a time", id="cut_for", tooltip="Cut it for a time; the kernel restores it", show=False
     ),
+    Binding(
+        "p",
+        "parameters",
+        "Parameters",
+        id="parameters",
+        tooltip="The mode's parameters: delay, answer …",
+        show=False,
+    ),
     Binding("v", "vacuum", "Vacuum", id="vacuum", tooltip="Seal everything nobody has decided about, or open it again"),
     Binding("r", "restore_all", "Restore", id="restore_all", tooltip="Open everything"),
     Binding("u", "undo", "Undo", id="undo", tooltip="Take the last change back"),

@@ -26,6 +26,8 @@ def notice_of(event: ev.AnyEvent) -> Notice | None:
             return Notice(f"{event.path}\nProve it again: belljar verify {event.path}", "Saved")
         case ev.EventsLost(source="journal"):
             return Notice("Its disk takes no more events. The session goes on.", "The journal", "error")
+        case ev.LaneBroke():
+            return Notice(event.detail, "A lane broke", "error")
         case ev.TargetEntered(unsealed_s=float(gap_s)):
             text = f"It was {event.because}, and ran {gap_s:.2f} s without the seal. Every cut is in force again."
             return Notice(text, event.target)

@@ -109,7 +109,9 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
     if view.is_cut or view.blocked:
         each = f", {view.blocked} in all" if view.blocked != view.blocked_now else ""
         text = f"{view.blocked_now}{each}" if view.is_cut else str(view.blocked)
-        if view.is_cut and not view.blocked_now:
+        if view.mode is Mode.SLOW:
+            text = f"none, {view.met_now} late"
+        elif view.is_cut and not view.blocked_now:
             text = "hit nothing so far"
         facts.append(("blocked", Text(text, style="bold red" if view.blocked_now and view.is_cut else "")))
     facts.append(("effect", _effect(view)))
@@ -155,7 +157,7 @@ def _effect(view: DependencyView) -> Text:
     if view.recovered_after_s is not None:
         return Text(f"recovered after {view.recovered_after_s:.1f} s", style="green")
     if view.is_cut:
-        return Text("none so far" if view.blocked_now else "nothing to see yet", style="dim")
+        return Text("none so far" if view.met_now else "nothing to see yet", style="dim")
     return Text("–", style="dim")
 
 

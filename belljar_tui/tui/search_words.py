@@ -52,7 +52,13 @@ _PHASES = {
     Phase.MODES: "the same in the other modes",
     Phase.REASONS: "looking for what can stand in",
 }
-_FAILS = {Mode.REFUSE: "refused", Mode.BLACKHOLE: "it hangs", Mode.RESET: "reset", Mode.UNREACHABLE: "unreachable"}
+_FAILS = {
+    Mode.REFUSE: "refused",
+    Mode.BLACKHOLE: "it hangs",
+    Mode.RESET: "reset",
+    Mode.UNREACHABLE: "unreachable",
+    Mode.HANG: "it never answers",
+}
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from belljar_tui.core.events import HoleFound
-from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.model import Health, Mode, Settings
 from belljar_tui.core.state import DependencyView, State
 
 IDLE_AFTER_S = 5.0
@@ -98,6 +98,8 @@ def hole(found: HoleFound) -> str:
 
 def activity(state: State, view: DependencyView) -> str:
     """The last column of a row."""
+    if view.mode is Mode.SLOW:
+        return f"{view.met_now} late" if view.met_now else "no call yet"
     if view.is_cut:
         return f"{view.blocked_now} blocked" if view.blocked_now else "no call yet"
     if state.is_down(view):
@@ -136,6 +138,14 @@ def tried(view: DependencyView) -> str:
     return "   ".join(f"{mode} {known.get(mode, '·')}" for mode in modes)
 
 
+def slow(settings: Settings) -> str:
+    """0.5 s ±0.1, 125.0 kB/s"""
+    jitter = f" ±{settings.jitter_s:g}" if settings.jitter_s else ""
+    bandwidth = f"{size(settings.bytes_per_s)}/s" if settings.bytes_per_s is not None else ""
+    delay = f"{settings.slow_by_s:g} s{jitter}" if settings.slow_by_s or not bandwidth else ""
+    return ", ".join(each for each in (delay, bandwidth) if each)
+
+
 def how(view: DependencyView) -> str:
     """Its cut's mode with what the mode leaves open: `flaky 30 %, refuse`; empty when it is open."""
     settings = view.settings
@@ -146,6 +156,8 @@ def how(view: DependencyView) -> str:
             return f"dns {settings.answer}"
         case Mode.FLAKY:
             return f"flaky {settings.fraction * 100:g} %, {settings.fails_by}"
+        case Mode.SLOW:
+            return f"slow {slow(settings)}"
         case Mode.RESET if settings.after_bytes is not None:
             return f"reset after {size(settings.after_bytes)}"
         case _:

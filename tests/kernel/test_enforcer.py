@@ -25,7 +25,7 @@ from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
-from belljar_tui.core.failures import SEALING
+from belljar_tui.core.failures import FAILING, SEALING
 from belljar_tui.core.fold import apply
 from belljar_tui.core.model import Answer, Dependency, Endpoint, Mode, Protocol, Seal, Settings, Wanted
 from belljar_tui.core.state import State
@@ -66,7 +66,7 @@ class Sealing(RuleBasedStateMachine):
     @rule(
         identity=st.sampled_from(IDS),
         fraction=st.sampled_from([0.001, 0.5, 1.0]),
-        fails_by=st.sampled_from(SEALING),
+        fails_by=st.sampled_from(FAILING),
         for_s=st.sampled_from([None, 100.0]),
     )
     def cut_some(self, identity: str, fraction: float, fails_by: Mode, for_s: float | None) -> None:

@@ -58,7 +58,7 @@ class FakeAgent:
             self.tell(ev.SealChanged(at=self.at, seal=wanted.seal, mode=wanted.seal_mode))
         for dependency in dict.fromkeys([*self._known, *wanted.cuts]):
             mode = wanted.mode_of(dependency)
-            if mode is before.mode_of(dependency):
+            if mode is before.mode_of(dependency) and wanted.settings_of(dependency) == before.settings_of(dependency):
                 continue
             if mode is None:
                 self.tell(ev.CutRestored(at=self.at, dependency=dependency))

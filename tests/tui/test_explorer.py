@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import Mode, Settings
 from belljar_tui.errors import AgentLost
 from belljar_tui.session import Session
 from belljar_tui.tui.dialogs import ErrorScreen, HelpScreen, LinePrompt
@@ -64,11 +64,30 @@ async def test_m_goes_through_every_mode_that_the_kernel_can_do() -> None:
         app.agent.tell(ev.AgentStarted(at=1.0, queue="native", log=True, destroy=True, lacks=[Mode.FLAKY]))
         await until(pilot, lambda: app.session.state.lacks)
         seen = []
-        for _ in range(5):
+        for _ in range(7):
             await pilot.press("m")
             await until(pilot, lambda: f"cuts: {app._mode}" in app.screen_text)
             seen.append(app._mode)
-        assert seen == [Mode.BLACKHOLE, Mode.RESET, Mode.UNREACHABLE, Mode.DNS, Mode.REFUSE]
+        assert seen == [
+            Mode.BLACKHOLE, Mode.RESET, Mode.UNREACHABLE, Mode.DNS, Mode.SLOW, Mode.HANG, Mode.REFUSE
+        ]  # fmt: skip
+
+
+async def test_p_gives_a_mode_its_parameters_and_changes_a_cut_that_stands() -> None:
+    async with staged() as (app, pilot):
+        await pilot.press("p")
+        await until(pilot, lambda: "refuse has no parameters" in app.screen_text)
+        while app._mode is not Mode.SLOW:
+            await pilot.press("m")
+        await pilot.press("space")
+        await until(pilot, lambda: "slow 1 s" in app.screen_text)
+        await pilot.press("p", *"delay=3", "enter")
+        await until(pilot, lambda: "is no parameter of slow" in app.screen_text)
+        await pilot.press(*["backspace"] * 7, *"delay_s=0.2 bytes_per_s=5000", "enter")
+        await until(pilot, lambda: "slow 0.2 s," in app.screen_text)
+        assert app.session.state.dependencies[AUTH].settings == Settings(delay_s=0.2, bytes_per_s=5000)
+        app.agent.tell(ev.TrafficCounted(at=5.0, dependency=AUTH, calls=100, packets=500, bytes=9000))
+        await until(pilot, lambda: "100 late" in app.screen_text)
 
 
 async def test_a_cut_for_a_time_says_how_long_it_lasts_and_is_not_brought_back() -> None:

@@ -7,16 +7,20 @@ when it is first wanted. Such a chain lets calls through, so those that fail are
 from __future__ import annotations
 
 from belljar_tui.agent.counts import Verdict
-from belljar_tui.agent.modes import blackhole, flaky, refuse, reset, unreachable
+from belljar_tui.agent.modes import blackhole, flaky, hang, refuse, reset, slow, unreachable
 from belljar_tui.agent.netlink import Message
 from belljar_tui.agent.nft import QueueTo
 from belljar_tui.core.model import Mode, Settings
 
-FLOWS_END = frozenset({Mode.REFUSE, Mode.RESET})
+LANES = (Mode.HANG, Mode.SLOW)
+"""Modes under which TCP calls are diverted into a lane."""
+FLOWS_END = frozenset({Mode.REFUSE, Mode.RESET, Mode.SLOW})
 """Modes under which established flows are ended, so that whoever wants more must call anew."""
-FLOWS_HANG = frozenset({Mode.BLACKHOLE, Mode.UNREACHABLE})
+FLOWS_HANG = frozenset({Mode.BLACKHOLE, Mode.UNREACHABLE, Mode.HANG})
 """Modes under which established flows stay and get no further."""
 
+NEVER_BLOCKS = frozenset({Mode.SLOW})
+"""Modes whose calls get through, all of them."""
 LETS_CALLS_THROUGH = frozenset({Mode.FLAKY, Mode.DNS})
 """Modes under which a call whose endpoint is not known yet passes."""
 
@@ -36,7 +40,7 @@ def chain_of(mode: Mode | None, settings: Settings) -> Verdict:
 
 def static_rules(queue_to: QueueTo | None) -> list[Message]:
     """The rules of the modes without parameters."""
-    return [each for mode in (refuse, blackhole, reset, unreachable) for each in mode.rules(queue_to)]
+    return [each for mode in (refuse, blackhole, reset, unreachable, hang, slow) for each in mode.rules(queue_to)]
 
 
 def chains_for(verdict: str, dice: str) -> dict[str, list[Message]]:

@@ -26,6 +26,11 @@ def test_every_mode_says_what_it_is(mode: Mode) -> None:
         (Cut("unix:/run/x.sock", Mode.UNREACHABLE), "can be cut by refuse or blackhole, not by unreachable"),
         (Cut("dns:", Mode.FLAKY), "cannot be flaky"),
         (Cut("udp://time.lab:123", Mode.RESET, after_bytes=1), "needs a TCP flow"),
+        (Cut("udp://time.lab:123", Mode.SLOW), "only TCP can be slow"),
+        (Cut("dns:", Mode.SLOW), "only TCP can be slow"),
+        (Cut(AUTH, Mode.SLOW, delay_s=0.1, jitter_s=0.2), "jitter_s (0.2) cannot be more than delay_s (0.1)"),
+        (Cut(AUTH, Mode.SLOW, bytes_per_s=1000, jitter_s=0.2), "cannot be more than delay_s (0)"),
+        (Cut(AUTH, Mode.HANG, delay_s=0.1), "delay_s belongs to the mode slow, not to hang"),
     ],
 )
 def test_a_cut_that_makes_no_sense_is_told_why(cut: Cut, words: str) -> None:
@@ -38,6 +43,8 @@ def test_a_cut_that_makes_no_sense_is_told_why(cut: Cut, words: str) -> None:
         *(Cut(AUTH, mode) for mode in Mode),
         Cut(AUTH, Mode.FLAKY, fraction=0.1, fails_by=Mode.BLACKHOLE),
         Cut(AUTH, Mode.RESET, after_bytes=100),
+        Cut(AUTH, Mode.SLOW, delay_s=0.2, jitter_s=0.2, bytes_per_s=1000),
+        Cut("udp://time.lab:123", Mode.HANG),
         Cut("dns:", Mode.DNS, answer=Answer.SERVFAIL),
         Cut("unix:/run/x.sock", Mode.REFUSE),
         Cut("unix:/run/x.sock", Mode.BLACKHOLE),

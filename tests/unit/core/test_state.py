@@ -191,3 +191,21 @@ def test_a_name_that_moves_onto_a_called_address_is_cut_with_it() -> None:
         ]
     )
     assert state.names_cut_with(state.dependencies[AUTH]) == ("other.lab",)
+
+
+def test_a_slow_dependency_is_to_blame_by_its_late_calls_though_none_was_blocked() -> None:
+    def counted(at: float, calls: int) -> ev.AnyEvent:
+        return ev.TrafficCounted(at=at, dependency=AUTH, calls=calls, packets=calls, bytes=calls)
+
+    unhealthy = ev.HealthChanged(at=3.0, health=Health.UNHEALTHY, check="web", detail="late")
+    before = [counted(1.0, 5), ev.CutApplied(at=2.0, dependency=AUTH, mode=Mode.SLOW), unhealthy]
+    innocent = fold(before).dependencies[AUTH]
+    assert (innocent.met_now, [each.health for each in innocent.tried]) == (0, [Health.UNKNOWN])
+    guilty = fold([*before, counted(3.5, 7)]).dependencies[AUTH]
+    assert (guilty.met_now, guilty.blocked_now) == (2, 0)
+    assert [(each.mode, each.health, each.after_s) for each in guilty.tried] == [(Mode.SLOW, Health.UNHEALTHY, 1.0)]
+
+
+def test_a_lane_that_broke_is_told() -> None:
+    state = fold([ev.LaneBroke(at=1.0, detail="its port was closed")])
+    assert state.audit_failures[-1] == "a lane broke: its port was closed"

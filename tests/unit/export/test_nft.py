@@ -46,7 +46,7 @@ def test_name_service_passes_only_as_a_member() -> None:
 
 
 def test_the_rest_fails_as_the_profile_says() -> None:
-    refusing, silent, reset, unreachable = (
+    refusing, silent, reset, unreachable, hanging = (
         export(Contract.of(profile_with(AUTH, sealed=mode))).text for mode in SEALING
     )
     assert "counter reject with tcp reset" in refusing
@@ -55,6 +55,7 @@ def test_the_rest_fails_as_the_profile_says() -> None:
     assert "counter drop" in silent
     assert reset.partition("chain sealed")[2] == refusing.partition("chain sealed")[2]
     assert "counter reject with icmpx host-unreachable" in unreachable
+    assert hanging.partition("chain sealed")[2] == silent.partition("chain sealed")[2]
 
 
 def test_what_is_sealed_on_loopback_is_closed_before_loopback_opens() -> None:
