@@ -20,7 +20,7 @@ from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.containers import command_of_profile, plan_of_profile, with_container
+from belljar_tui.headless.containers import command_of_profile, plan_of_profile, with_container, with_own_check
 from belljar_tui.headless.options import require_command
 from belljar_tui.jars.namespaces import GRACE_S, NamespaceJar
 from belljar_tui.jars.plan import Plan
@@ -272,6 +272,8 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
         )
         if plan is not None:
             profile = with_container(profile, plan, digest)
+        if asked.attached is not None and asked.attached.clone is not None and asked.attached.clone.check:
+            profile = with_own_check(profile, asked.attached.clone.check)
         write_profile(path, profile)
 
     return save

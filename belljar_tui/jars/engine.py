@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import docker
@@ -114,8 +115,26 @@ class Engine:
         await self._call(_remove, self._api, container)
 
     async def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command in it. Exit code and output."""
-        return await self._call(_execute, self._api, container, list(command))
+        """Run a command in it. Exit code and output.
+
+        The engine may never end the answer of a command whose container ended under it: whoever waits is to give up,
+        and the thread that reads holds up nobody.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[int, str]] = loop.create_future()
+
+        def run() -> None:
+            try:
+                settle: Callable[[], None] = partial(
+                    _settle, answer, _translated(_execute, self._api, container, command)
+                )
+            except EngineError as error:
+                settle = partial(_settle_error, answer, error)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+                loop.call_soon_threadsafe(settle)
+
+        threading.Thread(target=run, name="engine-exec", daemon=True).start()
+        return await answer
 
     async def attach(self, container: str) -> Attached:
         """Its stdin, stdout and stderr, from now on: attach before it is started, and nothing is missed."""
@@ -174,9 +193,14 @@ def seconds_of(text: str) -> float:
     return moment.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)
 
 
-def _settle(future: asyncio.Future[int], value: int) -> None:
+def _settle(future: asyncio.Future[T], value: T) -> None:
     if not future.done():
         future.set_result(value)
+
+
+def _settle_error(future: asyncio.Future[T], error: EngineError) -> None:
+    if not future.done():
+        future.set_exception(error)
 
 
 def _connected() -> docker.APIClient:
@@ -271,8 +295,8 @@ def _remove(api: docker.APIClient, container: str) -> None:
             api.wait(container, condition="removed")
 
 
-def _execute(api: docker.APIClient, container: str, command: list[str]) -> tuple[int, str]:
-    made = api.exec_create(container, command)
+def _execute(api: docker.APIClient, container: str, command: Sequence[str]) -> tuple[int, str]:
+    made = api.exec_create(container, list(command))
     said: bytes = api.exec_start(made["Id"])
     code = api.exec_inspect(made["Id"])["ExitCode"]
     return (1 if code is None else int(code)), said.decode(errors="replace").strip()

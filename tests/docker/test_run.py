@@ -212,6 +212,12 @@ def test_a_command_check_runs_in_the_services_container(shop: Shop, tmp_path: Pa
         assert {e["name"] for e in seen(running, "process_seen")} == {"python3"}
 
 
+def test_leaving_does_not_wait_for_a_check_that_runs(engine: docker.DockerClient, shop: Shop, tmp_path: Path) -> None:
+    with nothing_left(engine), checkout(tmp_path, "--health", "exec:sleep 600") as running:
+        running.wait_for_health("unhealthy")
+        assert running.quit() == 0
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
