@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import docker
 import requests
@@ -141,15 +141,20 @@ class Engine:
         everything = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         return await Attached.open(await self._call(self._api.attach_socket, container, everything))
 
-    def exited(self, container: str) -> asyncio.Future[int]:
-        """Its exit code, once it ends; -1 when nobody could say. Asked for before the start, nothing is missed."""
+    def exited(self, container: str, *, is_started: bool = False) -> asyncio.Future[int]:
+        """Its exit code, once it ends; -1 when nobody could say. Asked for before the start, nothing is missed.
+
+        Args:
+            is_started: it was started already, and may have ended since.
+        """
+        condition: Literal["not-running", "next-exit"] = "not-running" if is_started else "next-exit"
         loop = asyncio.get_running_loop()
         code: asyncio.Future[int] = loop.create_future()
 
         def wait() -> None:
             found = -1
             with contextlib.suppress(DockerException, requests.RequestException):
-                found = int(self._api.wait(container, timeout=None, condition="next-exit")["StatusCode"])
+                found = int(self._api.wait(container, timeout=None, condition=condition)["StatusCode"])
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
                 loop.call_soon_threadsafe(_settle, code, found)
 
