@@ -161,8 +161,17 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
         wanted=asked.wanted,
         clock_zero=zero,
         new_search=searches(asked, folder) if searches is not None else None,
+        **({"why_no_search": _why_no_search(asked.attached)} if asked.attached is not None else {}),
     )
     return Opened(session, journal, log, writer)
+
+
+def _why_no_search(attached: Attached) -> str:
+    """Trials break what they are tried on, and what is attached to is somebody's."""
+    if attached.clone is None:
+        return f"{attached.target.name} cannot be started again for trials; run it in a jar: belljar run -- COMMAND"
+    name = attached.target.name
+    return f"trials would break {name} again and again; try clones of it instead: belljar minimize --from {name}"
 
 
 def jar_of(asked: Asked) -> str:
