@@ -39,6 +39,7 @@ class Session:
     becomes a CommandRejected event, and the session goes on.
 
     Args:
+        why_no_search: what to say when a search is asked for and there is no `new_search`.
         write: keeps an event in the journal; False when it could not, and then the first loss is an event too.
     """
 
@@ -52,6 +53,7 @@ class Session:
         wanted: Wanted | None = None,
         clock_zero: float | None = None,
         new_search: NewSearch | None = None,
+        why_no_search: str = "this session has no service that could be started again for trials",
     ) -> None:
         self.client = client
         self.state = State()
@@ -64,6 +66,7 @@ class Session:
         self.on_event: Callable[[ev.AnyEvent], None] | None = None
         """Called with each event after the fold."""
         self._new_search = new_search
+        self._why_no_search = why_no_search
         self._search: SearchRunner | None = None
         self._searching: asyncio.Task[None] | None = None
 
@@ -125,7 +128,7 @@ class Session:
 
     def _begin_search(self) -> None:
         if self._new_search is None:
-            self.reject("search", "this session has no service that could be started again for trials")
+            self.reject("search", self._why_no_search)
             return
         if self._searching is not None and not self._searching.done():
             self.reject("search", "a search is under way already")
@@ -164,7 +167,7 @@ class Session:
             if why:
                 self.reject(msgspec.json.encode(command).decode(), f"{why}.")
                 return
-        await self._change(msgspec.structs.replace(command, dependency=str(identity)))
+        await self._change(msgspec.structs.replace(command, dependency=self.state.called(identity)))
 
     async def _change(self, change: cmd.Change) -> None:
         now = self.now()

@@ -63,6 +63,10 @@ class Container(Part, frozen=True, kw_only=True):
     """Name servers instead of the engine's own choice."""
     mounts: tuple[str, ...] = ()
     """`SOURCE:PATH[:ro]`. A mount of the host's own files is a hole in the seal; these are the ones that may be."""
+    tmpfs: tuple[str, ...] = ()
+    """`PATH[:OPTIONS]`."""
+    hosts: tuple[str, ...] = ()
+    """`NAME:ADDRESS`, for its /etc/hosts."""
     user: str = ""
     directory: str = ""
     own_pid: bool = False

@@ -7,7 +7,7 @@ import msgspec
 from belljar_tui.core import events as ev
 from belljar_tui.core.failures import FAILURES
 from belljar_tui.core.grown import Grown
-from belljar_tui.core.model import Health, Mode, Seal, Settings, Wanted
+from belljar_tui.core.model import Dependency, Health, Mode, Seal, Settings, Wanted
 from belljar_tui.core.search_view import SearchView
 
 BLOCKED_KEPT = 500
@@ -191,6 +191,17 @@ class State(msgspec.Struct, frozen=True, gc=False):
         host = _host(view.id)
         addresses = {*map(_host, view.endpoints), *self.names.get(host, ())}
         return tuple(name for name, known in self.names.items() if name != host and not addresses.isdisjoint(known))
+
+    def called(self, dependency: Dependency) -> str:
+        """Its id, under the name that the service calls it by where the engine knows its container by several."""
+        if str(dependency) in self.dependencies:
+            return str(dependency)
+        for each in self.neighbours.values():
+            if dependency.host not in each.names:
+                continue
+            named = [str(msgspec.structs.replace(dependency, host=host)) for host in (*each.names, *each.addresses)]
+            return next((name for name in named if name in self.dependencies), named[0])
+        return str(dependency)
 
     @property
     def modes(self) -> tuple[Mode, ...]:

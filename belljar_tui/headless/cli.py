@@ -101,6 +101,7 @@ def run(
       belljar run --forward 5432 --forward 6379 --health tcp://localhost:8000 -- python app.py
       belljar run --seal vacuum --headless -- ./server      everything cut from its first packet
       belljar run --image shop/checkout:1.4 --network backend -e DB_URL -p 8080:8080
+      belljar run --from checkout                           a clone of a container that runs
       belljar run --scenario outage.yaml --json --health http://localhost:8080/ready -- ./server
     """
     from belljar_tui.headless import run as running
@@ -170,6 +171,7 @@ def minimize(**options: Any) -> None:
     \b
       belljar minimize -o shop.belljar.yaml --health http://localhost:8080/ready -- ./server
       belljar minimize --image shop/checkout:1.4 --network backend -o checkout.belljar.yaml
+      belljar minimize --from checkout -o checkout.belljar.yaml
       belljar minimize --lab checkout --jobs 4
       belljar minimize --lab checkout --modes refuse,blackhole   what breaks it if it hangs?
       belljar minimize --trial-command ./try.sh --dependencies deps.txt

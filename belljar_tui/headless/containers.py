@@ -6,6 +6,7 @@ import os
 
 import msgspec
 
+from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.core.profile import Container, Limits, Profile
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.container_options import looked_up
@@ -25,6 +26,8 @@ def with_container(profile: Profile, plan: Plan, digest: str) -> Profile:
         aliases=plan.aliases,
         dns=plan.dns,
         mounts=plan.kept_mounts,
+        tmpfs=plan.tmpfs,
+        hosts=plan.hosts,
         user=plan.user,
         directory=plan.directory,
         own_pid=plan.has_own_pid,
@@ -34,6 +37,13 @@ def with_container(profile: Profile, plan: Plan, digest: str) -> Profile:
         limits = Limits(memory_mb=-(-plan.memory_bytes // _MB) or None, cpus=plan.cpus or None)
         service = msgspec.structs.replace(service, limits=limits)
     return msgspec.structs.replace(profile, service=service)
+
+
+def with_own_check(profile: Profile, check: str) -> Profile:
+    """The profile of a container whose HEALTHCHECK is not its image's: another one would not have it."""
+    healthy = profile.healthy
+    checks = tuple(check if each == IMAGE_CHECK else each for each in healthy.checks)
+    return msgspec.structs.replace(profile, healthy=msgspec.structs.replace(healthy, checks=checks))
 
 
 def plan_of_profile(profile: Profile) -> Plan | None:
@@ -50,6 +60,8 @@ def plan_of_profile(profile: Profile) -> Plan | None:
         dns=container.dns,
         environment=tuple(f"{name}={os.environ[name]}" for name in service.environment if name in os.environ),
         mounts=container.mounts,
+        tmpfs=container.tmpfs,
+        hosts=container.hosts,
         user=container.user,
         directory=container.directory,
         memory_bytes=(service.limits.memory_mb or 0) * _MB,

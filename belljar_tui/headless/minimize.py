@@ -109,10 +109,10 @@ def minimize(**options: Any) -> int:
 
 def _check(line: MinimizeAsked) -> None:
     """Raises UsageError where the command line contradicts itself."""
-    worlds = [bool(line.command or line.container.image), line.lab is not None, line.trial_command is not None]
+    worlds = [bool(line.command or line.container.is_any), line.lab is not None, line.trial_command is not None]
     if sum(worlds) != 1:
         raise UsageError(
-            "What is to be searched in? Give one of: -- COMMAND, --image, --lab, --trial-command.",
+            "What is to be searched in? Give one of: -- COMMAND, --image, --from, --lab, --trial-command.",
             remedy="For example: belljar minimize --health http://localhost:8080/ready -- ./server",
         )
     if line.trial_command and line.dependencies is None:
@@ -123,7 +123,7 @@ def _check(line: MinimizeAsked) -> None:
             "A profile names a service to prove it with; this has none.",
             "Use --json for a file that a machine can read.",
         )
-    if line.command and not line.checks and line.container.image is None:
+    if line.command and not line.checks and not line.container.is_any:
         raise UsageError(
             "There is no health check, so no trial could be judged.",
             remedy="Add one: --health http://localhost:8080/ready, tcp://localhost:5432 or exec:COMMAND",

@@ -20,7 +20,7 @@ from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.containers import command_of_profile, plan_of_profile, with_container
+from belljar_tui.headless.containers import command_of_profile, plan_of_profile, with_container, with_own_check
 from belljar_tui.headless.options import require_command
 from belljar_tui.jars.namespaces import GRACE_S, NamespaceJar
 from belljar_tui.jars.plan import Plan
@@ -161,8 +161,17 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
         wanted=asked.wanted,
         clock_zero=zero,
         new_search=searches(asked, folder) if searches is not None else None,
+        **({"why_no_search": _why_no_search(asked.attached)} if asked.attached is not None else {}),
     )
     return Opened(session, journal, log, writer)
+
+
+def _why_no_search(attached: Attached) -> str:
+    """Trials break what they are tried on, and what is attached to is somebody's."""
+    if attached.clone is None:
+        return f"{attached.target.name} cannot be started again for trials; run it in a jar: belljar run -- COMMAND"
+    name = attached.target.name
+    return f"trials would break {name} again and again; try clones of it instead: belljar minimize --from {name}"
 
 
 def jar_of(asked: Asked) -> str:
@@ -272,6 +281,8 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
         )
         if plan is not None:
             profile = with_container(profile, plan, digest)
+        if asked.attached is not None and asked.attached.clone is not None and asked.attached.clone.check:
+            profile = with_own_check(profile, asked.attached.clone.check)
         write_profile(path, profile)
 
     return save

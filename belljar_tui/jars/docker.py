@@ -89,6 +89,8 @@ class DockerJar:
         self._agent_id = ""
         self._service = ""
         self._service_exit: asyncio.Future[int] | None = None
+        self._starts: asyncio.Queue[Json] = asyncio.Queue()
+        """The engine's event for each start of the service."""
         self._environment: dict[str, str] = {}
         self._tasks: list[asyncio.Task[Any]] = []
         self._stops: list[Callable[[], None]] = []
@@ -228,9 +230,12 @@ class DockerJar:
             return
         try:
             self._service = await asyncio.shield(made)
+            self._watch_starts(engine)
             self._do(self._keep_output(await engine.attach(self._service)))
             self._service_exit = engine.exited(self._service)
             await engine.start(self._service)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._starts.get(), _LAST_S)
         except EngineError as error:
             self._failure = JarError(
                 f"The service's container cannot be started from {self._plan.image}.",
@@ -239,13 +244,29 @@ class DockerJar:
             )
             await self._end_agent()
             return
+        while True:
+            await self._live(engine, self._service_exit)
+            if self._is_finishing:
+                return
+            with contextlib.suppress(EngineError):  # it is gone: then nothing starts it again
+                self._do(self._keep_output(await engine.attach(self._service)))
+            await self._starts.get()
+            self._service_exit = engine.exited(self._service, is_started=True)
+
+    async def _live(self, engine: Engine, exited: asyncio.Future[int]) -> None:
+        """From the service's start to its end: what it is asked, and what the agent is told."""
         await self._send(msg.ServiceBegan(command_of(self._plan, self._image)))
         checks = EngineChecks(engine, self._service, self._prepare.health, self._send)
         checks.start()
         self._stops.append(checks.stop)
-        code = await self._service_exit
+        code = await exited
         checks.stop()
         await self._send(msg.ServiceEnded(128 - code if 128 < code < 160 else code))
+
+    def _watch_starts(self, engine: Engine) -> None:
+        """Somebody may restart it (`docker restart`): the jar's namespaces last, and the seal with them."""
+        filters = {"type": ["container"], "event": ["start"], "container": [self._service]}
+        self._stops.append(engine.watch(filters, self._starts.put_nowait))
 
     async def _end_service(self) -> None:
         """Its stop signal, SIGKILL after the grace; then the agent's last counts and its end."""

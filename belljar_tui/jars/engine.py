@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import docker
 import requests
@@ -114,23 +115,46 @@ class Engine:
         await self._call(_remove, self._api, container)
 
     async def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command in it. Exit code and output."""
-        return await self._call(_execute, self._api, container, list(command))
+        """Run a command in it. Exit code and output.
+
+        The engine may never end the answer of a command whose container ended under it: whoever waits is to give up,
+        and the thread that reads holds up nobody.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[int, str]] = loop.create_future()
+
+        def run() -> None:
+            try:
+                settle: Callable[[], None] = partial(
+                    _settle, answer, _translated(_execute, self._api, container, command)
+                )
+            except EngineError as error:
+                settle = partial(_settle_error, answer, error)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+                loop.call_soon_threadsafe(settle)
+
+        threading.Thread(target=run, name="engine-exec", daemon=True).start()
+        return await answer
 
     async def attach(self, container: str) -> Attached:
         """Its stdin, stdout and stderr, from now on: attach before it is started, and nothing is missed."""
         everything = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         return await Attached.open(await self._call(self._api.attach_socket, container, everything))
 
-    def exited(self, container: str) -> asyncio.Future[int]:
-        """Its exit code, once it ends; -1 when nobody could say. Asked for before the start, nothing is missed."""
+    def exited(self, container: str, *, is_started: bool = False) -> asyncio.Future[int]:
+        """Its exit code, once it ends; -1 when nobody could say. Asked for before the start, nothing is missed.
+
+        Args:
+            is_started: it was started already, and may have ended since.
+        """
+        condition: Literal["not-running", "next-exit"] = "not-running" if is_started else "next-exit"
         loop = asyncio.get_running_loop()
         code: asyncio.Future[int] = loop.create_future()
 
         def wait() -> None:
             found = -1
             with contextlib.suppress(DockerException, requests.RequestException):
-                found = int(self._api.wait(container, timeout=None, condition="next-exit")["StatusCode"])
+                found = int(self._api.wait(container, timeout=None, condition=condition)["StatusCode"])
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
                 loop.call_soon_threadsafe(_settle, code, found)
 
@@ -174,9 +198,14 @@ def seconds_of(text: str) -> float:
     return moment.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)
 
 
-def _settle(future: asyncio.Future[int], value: int) -> None:
+def _settle(future: asyncio.Future[T], value: T) -> None:
     if not future.done():
         future.set_result(value)
+
+
+def _settle_error(future: asyncio.Future[T], error: EngineError) -> None:
+    if not future.done():
+        future.set_exception(error)
 
 
 def _connected() -> docker.APIClient:
@@ -271,8 +300,8 @@ def _remove(api: docker.APIClient, container: str) -> None:
             api.wait(container, condition="removed")
 
 
-def _execute(api: docker.APIClient, container: str, command: list[str]) -> tuple[int, str]:
-    made = api.exec_create(container, command)
+def _execute(api: docker.APIClient, container: str, command: Sequence[str]) -> tuple[int, str]:
+    made = api.exec_create(container, list(command))
     said: bytes = api.exec_start(made["Id"])
     code = api.exec_inspect(made["Id"])["ExitCode"]
     return (1 if code is None else int(code)), said.decode(errors="replace").strip()

@@ -52,6 +52,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     directory: str = ""
     memory_bytes: int = 0
     cpus: float = 0.0
+    hosts: tuple[str, ...] = ()
+    """`NAME:ADDRESS`, for the service's /etc/hosts."""
+    tmpfs: tuple[str, ...] = ()
+    """`PATH[:OPTIONS]`."""
+    labels: dict[str, str] = {}
+    """Of the service's container, beside ours."""
     has_own_pid: bool = False
     """The service is PID 1 of a namespace of its own, out of the agent's sight."""
 
@@ -107,6 +113,7 @@ def agent_config(plan: Plan, image: str, session: str) -> Json:
             "LogConfig": {"Type": "none"},
             "NetworkMode": network,
             "Dns": list(plan.dns),
+            "ExtraHosts": list(plan.hosts),
             "PortBindings": bindings,
         },
         "NetworkingConfig": {"EndpointsConfig": {network: {"Aliases": list(plan.aliases)}} if plan.aliases else {}},
@@ -119,7 +126,7 @@ def service_config(
     """The service's container. `own_check`: the image's HEALTHCHECK where it is to be run, as the image has it."""
     config: Json = {
         "Image": plan.image,
-        "Labels": labels_of(session, "service"),
+        "Labels": {**plan.labels, **labels_of(session, "service")},
         "Env": [*plan.environment, *(f"{name}={value}" for name, value in environment.items())],
         "AttachStdout": True,
         "AttachStderr": True,
@@ -129,6 +136,7 @@ def service_config(
             "NetworkMode": f"container:{agent}",
             "CapDrop": list(_SERVICE_MAY_NOT),
             "Binds": list(plan.kept_mounts),
+            "Tmpfs": {path: options for path, _, options in (each.partition(":") for each in plan.tmpfs)},
             "Memory": plan.memory_bytes,
             "NanoCpus": round(plan.cpus * 1e9),
         },

@@ -70,7 +70,7 @@ async def _process_or_container(text: str) -> Target:
 async def _container_target(text: str) -> Target:
     engine = await Engine.connect()
     try:
-        found = await _one_of(engine, text)
+        found = await one_of(engine, text)
         container = await engine.container(found)
         require_fit(container)
         return target_of(container)
@@ -78,7 +78,7 @@ async def _container_target(text: str) -> Target:
         await engine.close()
 
 
-async def _one_of(engine: Engine, text: str) -> str:
+async def one_of(engine: Engine, text: str) -> str:
     """Id of the one container meant. Raises NoSuchContainer or UsageError."""
     listed = await engine.containers({})
     found = list(dict.fromkeys(each["Id"] for each in _matching(listed, text)))

@@ -159,6 +159,14 @@ def test_two_at_once_is_refused_and_the_first_goes_on(engine: docker.DockerClien
         assert first.quit() == 0
 
 
+def test_a_search_is_sent_to_clones(engine: docker.DockerClient, shop: Shop, tmp_path: Path) -> None:
+    with checkout(engine) as target, attached(tmp_path, "checkout") as running:
+        running.wait_for("target_entered")
+        running.say(command="search")
+        rejected = running.wait_for("command_rejected")
+        assert f"belljar minimize --from {target.name}" in rejected["reason"]
+
+
 def test_a_profile_says_how_another_one_is_started_and_can_be_proven(
     engine: docker.DockerClient, shop: Shop, tmp_path: Path
 ) -> None:

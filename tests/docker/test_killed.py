@@ -22,7 +22,7 @@ DEEDS: dict[str, Deed] = {
     "SIGTERM of the app": lambda app, parts: app.process.send_signal(signal.SIGTERM),
     "docker kill of the agent": lambda app, parts: parts["agent"].kill(),
     "docker stop of the agent": lambda app, parts: parts["agent"].stop(),
-    "docker restart of the service": lambda app, parts: parts["service"].restart(),
+    "docker restart of the service": lambda app, parts: parts["service"].restart(timeout=1),
     "docker rm -f of the agent": lambda app, parts: parts["agent"].remove(force=True),
     "docker rm -f of the service": lambda app, parts: parts["service"].remove(force=True),
 }
@@ -69,6 +69,49 @@ def test_a_service_that_is_killed_is_said_and_the_session_goes_on(
         running.say(command="note", text="it is gone")
         running.wait_for("note_added")
         assert running.quit() == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--own-pid",)])
+def test_a_service_that_somebody_restarts_is_followed_within_its_seal(
+    engine: docker.DockerClient, shop: Shop, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    with nothing_left(engine), checkout(tmp_path, *options, "--health", "exec:test -f /checkout.py") as running:
+        running.wait_for_health("healthy")
+        running.say(command="cut", dependency="tcp://front:80", mode="refuse")
+        running.wait_for("cut_applied")
+        service = parts_of(engine)["service"]
+        log = next((tmp_path / "belljar" / "sessions").iterdir()) / "service.log"
+        for lives in (2, 3):
+            is_back = _restart(service)
+            running.wait_for("service_exited")
+            if not is_back:
+                break
+            running.wait_for("service_started")
+            _wait_for_line(log, "checkout starts", lives)
+            call = "import urllib.request as u\nu.urlopen('http://front/')"
+            code, said = service.exec_run(["python3", "-c", call])
+            assert (code, b"Connection refused" in said) == (1, True)
+            running.wait_for("call_blocked")
+        running.process.send_signal(signal.SIGTERM)
+        assert all_gone(family_of(running.process.pid)) or running.process.poll() is not None
+
+
+def _restart(service: Container) -> bool:
+    """False when the engine removed it instead, as containers with `--rm` are when they end: it may do either."""
+    try:
+        service.restart(timeout=1)
+    except docker.errors.APIError as error:
+        if "No such container" in str(error):
+            return False
+        raise
+    return True
+
+
+def _wait_for_line(log: Path, line: str, times: int) -> None:
+    end = time.monotonic() + 20
+    while log.read_text().count(line) != times:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_killed_while_it_is_made_it_leaves_nothing(engine: docker.DockerClient, shop: Shop, tmp_path: Path) -> None:

@@ -212,6 +212,22 @@ def test_a_command_check_runs_in_the_services_container(shop: Shop, tmp_path: Pa
         assert {e["name"] for e in seen(running, "process_seen")} == {"python3"}
 
 
+def test_a_container_is_cut_by_any_of_its_names(shop: Shop, tmp_path: Path) -> None:
+    with checkout(tmp_path) as running:
+        running.wait_for_health("healthy")
+        running.say(command="cut", dependency="tcp://shop-db-1:5432", mode="refuse")
+        assert running.wait_for("call_blocked")["dependency"] == "tcp://db:5432"
+        running.say(command="restore", dependency="tcp://shop-db-1:5432")
+        running.wait_for_health("unhealthy")
+        running.wait_for_health("healthy")
+
+
+def test_leaving_does_not_wait_for_a_check_that_runs(engine: docker.DockerClient, shop: Shop, tmp_path: Path) -> None:
+    with nothing_left(engine), checkout(tmp_path, "--health", "exec:sleep 600") as running:
+        running.wait_for_health("unhealthy")
+        assert running.quit() == 0
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

@@ -61,6 +61,7 @@ class Jar:
         )
         self.lanes = Lanes(AGENT_MARK, self.enforcer.pace_of, self.sockets.has_owner, self._broke)
         CallQueue(QUEUE, self.observer.on_held, lambda _: None).start()
+        CallQueue(FIRST, lambda flow: self.observer.on_held(flow, is_first=True), lambda _: None).start()
         CallQueue(FOLLOWERS, lambda _: None, lambda _: None).start()
 
     def _open(self) -> int:

@@ -3,13 +3,14 @@ from __future__ import annotations
 from itertools import accumulate
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.fold import apply, fold
-from belljar_tui.core.model import Health, Mode, Settings
-from belljar_tui.core.state import BLOCKED_KEPT, State
+from belljar_tui.core.model import Dependency, Health, Mode, Settings
+from belljar_tui.core.state import BLOCKED_KEPT, DependencyView, Neighbour, State
 from tests.unit.strategies import events
 
 AUTH = "tcp://auth.lab:9000"
@@ -209,3 +210,18 @@ def test_a_slow_dependency_is_to_blame_by_its_late_calls_though_none_was_blocked
 def test_a_lane_that_broke_is_told() -> None:
     state = fold([ev.LaneBroke(at=1.0, detail="its port was closed")])
     assert state.audit_failures[-1] == "a lane broke: its port was closed"
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen", "meant"),
+    [
+        ("tcp://shop-db-1:5432", "tcp://db:5432", "tcp://db:5432"),
+        ("tcp://db:5432", "tcp://shop-db-1:5432", "tcp://shop-db-1:5432"),
+        ("tcp://shop-db-1:5432", "tcp://cache:6379", "tcp://db:5432"),  # not called yet: its likeliest name
+        ("tcp://mail:25", "tcp://db:5432", "tcp://mail:25"),
+    ],
+)
+def test_a_container_is_cut_by_any_of_its_names(asked: str, seen: str, meant: str) -> None:
+    known = Neighbour("db", ("db", "shop-db-1"), ("172.18.0.2",), is_up=True)
+    state = State(dependencies={seen: DependencyView(seen)}, neighbours={"db": known})
+    assert state.called(Dependency.parse(asked)) == meant
