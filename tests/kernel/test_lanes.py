@@ -21,7 +21,7 @@ from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.lanes import Lanes
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.nft import AGENT_MARK, FOLLOWERS, LANES, QUEUE
+from belljar_tui.agent.nft import AGENT_MARK, FIRST, FOLLOWERS, LANES, QUEUE
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import ProcessTable
