@@ -5,7 +5,7 @@
     │   ├── BadDependencyId           2
     │   ├── BadCheck                  2
     │   ├── BadDuration               2
-    │   ├── BadProfile                2   (its kin: BadKeymap, BadScenario)
+    │   ├── BadProfile                2   (its kin: BadKeymap, BadScenario, BadDrill)
     │   └── CannotExport              2
     ├── BadJournal                    2
     ├── NothingToSave                 1   a search that ended without a working set
@@ -82,6 +82,10 @@ class BadProfile(UsageError):
 
 
 class BadScenario(BadProfile):
+    """Told in the same way."""
+
+
+class BadDrill(BadProfile):
     """Told in the same way."""
 
 

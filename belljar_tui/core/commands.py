@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from belljar_tui.core.model import Answer, ByteCount, Fraction, Mode, Seal, Settings, Wanted
+from belljar_tui.core.model import Answer, ByteCount, Fraction, How, Mode, Seal, Settings, Wanted
 
 
 def _snake(name: str) -> str:
@@ -89,6 +89,24 @@ class StopSearch(Command, frozen=True):
     pass
 
 
+class Hint(Command, frozen=True):
+    """Of a drill: the next hint, for points."""
+
+
+class Guess(Command, frozen=True, tag="answer"):
+    """Of a drill: what is broken, and how."""
+
+    dependency: str
+    how: How
+
+
+class Predict(Command, frozen=True):
+    """What the next cut will do to health, and how sure that is."""
+
+    breaks: bool
+    sure: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 1.0
+
+
 class Quit(Command, frozen=True):
     pass
 
@@ -106,6 +124,9 @@ AnyCommand = (
     | PauseSearch
     | ResumeSearch
     | StopSearch
+    | Hint
+    | Guess
+    | Predict
     | Quit
 )
 Change = Cut | Restore | SealWith | RestoreAll

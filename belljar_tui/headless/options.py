@@ -16,6 +16,7 @@ from belljar_tui.core.failures import SEALING, help_lines
 from belljar_tui.core.model import Dependency, Mode
 from belljar_tui.core.trial import Recovery
 from belljar_tui.errors import BellJarError, UsageError
+from belljar_tui.labs import LABS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -237,7 +238,11 @@ def search_options(command: Command) -> Command:
     """How the minimal working set is searched for."""
     for option in (
         click.option("-o", "--output", type=click.Path(dir_okay=False), help="Save the answer as a profile."),
-        click.option("--lab", type=click.Choice(["checkout"]), help="Search in a built-in lab, instead of a COMMAND."),
+        click.option(
+            "--lab",
+            type=click.Choice(list(LABS)),
+            help="Search in a built-in lab, instead of a COMMAND.",
+        ),
         click.option(
             "--trial-command",
             metavar="COMMAND",

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping
 from typing import ClassVar
 
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from belljar_tui.core import commands as cmd
@@ -40,7 +40,7 @@ class ExplorerApp(Explorer):
         beside: begins once the session has.
     """
 
-    keys = KEYS
+    keys: ClassVar[tuple[Binding, ...]] = KEYS
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
 
     def __init__(
