@@ -126,6 +126,7 @@ def scenario_options(command: Command) -> Command:
             metavar="FILE",
             help="Play an outage from a file beside the session; exit code 0 when all went as it expects, 1 when not.",
         ),
+        click.option("--predict", is_flag=True, help="Before each cut, say what it will do; the end says how well."),
         click.option(
             "--json", "as_json", is_flag=True, help="With --scenario: no screen, and one JSON object with the result."
         ),

@@ -32,8 +32,8 @@ class DrillApp(ExplorerApp):
         keymap: binding id -> keys, for people who remap.
     """
 
-    keys: ClassVar[tuple[Binding, ...]] = (*_DRILL_KEYS, *(key for key in KEYS if key.id not in ("search", "save")))
-    BINDINGS: ClassVar[list[BindingType]] = [*keys]
+    keys: ClassVar[tuple[Binding, ...]] = (*_DRILL_KEYS, *KEYS)
+    BINDINGS: ClassVar[list[BindingType]] = list(_DRILL_KEYS)
 
     def __init__(
         self,
@@ -47,7 +47,6 @@ class DrillApp(ExplorerApp):
         self._teacher = teacher
 
     def on_mount(self) -> None:
-        super().on_mount()
         if (drill := self._teacher.game.drill) is not None:
             how = "Find what is broken, and how it fails. Cut, restore, watch; then select it and press a."
             self.push_screen(NoticeScreen(f"{drill.name}\n\n{drill.briefing}\n\n{how}\nA hint (h) costs 15 points."))
@@ -87,7 +86,7 @@ class DrillApp(ExplorerApp):
             super()._do(command)
             return
         question = LinePrompt(
-            f"{command.dependency}: will the service be healthy or unhealthy, and how sure are you (%)?",
+            "After this cut: healthy or unhealthy? How sure (%)?",
             "",
             "unhealthy 80",
             check=_foretold,
