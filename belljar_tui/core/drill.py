@@ -77,7 +77,7 @@ class Drill(Part, frozen=True, kw_only=True, omit_defaults=False):
     """The shortest way to the answer, step by step."""
 
 
-def flaws(drill: Drill, hosts: Collection[str], dependencies: Collection[str]) -> Iterator[Flaw]:
+def flaws(drill: Drill, hosts: Collection[str], dependencies: Collection[str], *, can_be_cold: bool) -> Iterator[Flaw]:
     """Everything wrong with a well-typed drill in a lab of these hosts and dependencies, in the file's order."""
     for index, fault in enumerate(drill.faults):
         if fault.host not in hosts and fault.host != _ELSEWHERE:
@@ -86,6 +86,11 @@ def flaws(drill: Drill, hosts: Collection[str], dependencies: Collection[str]) -
             yield Flaw(("faults", index), "slow goes with delay_s, and only slow does", "Write delay_s: SECONDS")
         if fault.host == _ELSEWHERE and fault.how is not How.HANG:
             yield Flaw(("faults", index, "how"), "the name service can only hang", "Write how: hang")
+        if fault.how is How.COLD and not can_be_cold:
+            yield Flaw(("faults", index, "how"), "no host of this lab waits for another", "Use the lab bootstrap.")
+        if is_datagrams(fault.host, dependencies) and (fault.how is not How.DEAD or fault.after_s):
+            why = "a host of datagrams can only be dead, from the beginning"
+            yield Flaw(("faults", index, "how"), why, "Write how: dead, without after_s")
     named = [("dependency", drill.culprit.dependency), *(("others", each) for each in drill.culprit.others)]
     for field, text in named:
         try:
@@ -106,6 +111,11 @@ def dependency_at(host: str, dependencies: Collection[str]) -> str | None:
     if host == _ELSEWHERE:
         return NAME_SERVICE
     return next((each for each in dependencies if Dependency.parse(each).host == host), None)
+
+
+def is_datagrams(host: str, dependencies: Collection[str]) -> bool:
+    """Whether the host speaks UDP."""
+    return (dependency_at(host, dependencies) or "").startswith("udp://")
 
 
 class Guess(msgspec.Struct, frozen=True):

@@ -9,9 +9,11 @@ import msgspec
 from rich.table import Table
 
 from belljar_tui import locations
-from belljar_tui.core.drill import VERSION, Calibration, Culprit, Drill, Fault, dependency_at
+from belljar_tui.core.drill import VERSION, Calibration, Culprit, Drill, Fault, dependency_at, is_datagrams
+from belljar_tui.core.fold import apply, fold
 from belljar_tui.core.model import Dependency, How, Mode, Wanted
 from belljar_tui.core.moments import Moment, moment_of
+from belljar_tui.core.scenario import zero_of
 from belljar_tui.core.scenario_of import NothingWasDone, scenario_of
 from belljar_tui.core.state import State
 from belljar_tui.errors import UsageError
@@ -134,8 +136,6 @@ def debrief(opened: Opened, teacher: Teacher) -> Debrief:
 
 def moments_of(journal: Path) -> list[Moment]:
     """What somebody who looks back wants to know the time of."""
-    from belljar_tui.core.fold import apply
-
     state, told = State(), []
     for event in read_journal(journal):
         moment = moment_of(event, state)
@@ -170,14 +170,19 @@ def drill_of(path: Path) -> Drill:
     except NothingWasDone:
         raise UsageError(f"Nothing was cut in {path}.", remedy="Cut something in a lab: belljar demo") from None
     hosts = {dependency_at(host, lab.dependencies): host for host in (*lab.hosts, "dns")}
+    state = fold(events)
+    offset_s = (zero_of(scenario, state) or state.service_started_at) - state.service_started_at
     faults: dict[str, Fault] = {}
     for step in scenario.steps:
         identity = str(Dependency.parse(step.cut)) if step.cut is not None else ""
         if identity in hosts and identity not in faults:
             host = hosts[identity]
             how = How.HANG if host == "dns" else _FAILS.get(step.mode or Mode.REFUSE, How.DEAD)
+            after_s = min(round(step.moment + offset_s, 1), 600.0)
+            if is_datagrams(host, lab.dependencies):
+                how, after_s = How.DEAD, 0.0
             delay_s = _DELAY_S if how is How.SLOW else 0.0
-            faults[identity] = Fault(host=host, how=how, after_s=min(step.moment, 600.0), delay_s=delay_s)
+            faults[identity] = Fault(host=host, how=how, after_s=after_s, delay_s=delay_s)
     if not faults:
         raise UsageError(f"No host of the lab was cut in {path}.", remedy="A drill is made from cuts: belljar demo")
     first = next(iter(faults))

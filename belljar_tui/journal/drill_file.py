@@ -38,7 +38,7 @@ def read_drill(path: Path) -> Drill:
     if lab is None:
         where = f"line {document.line_of(('lab',))}"
         raise BadDrill(str(path), where, f"there is no lab {drill.lab!r}.", f"The labs are: {', '.join(LABS)}.")
-    for flaw in flaws(drill, lab.hosts, lab.dependencies):
+    for flaw in flaws(drill, lab.hosts, lab.dependencies, can_be_cold=lab.can_be_cold):
         where = f"line {document.line_of(flaw.path)}"
         raise BadDrill(str(path), where, yaml_file.sentence(flaw.why), flaw.remedy)
     return drill

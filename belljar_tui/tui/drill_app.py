@@ -14,13 +14,9 @@ from belljar_tui.session import Beside, Session
 from belljar_tui.teaching import Teacher
 from belljar_tui.tui.app import ExplorerApp
 from belljar_tui.tui.dialogs import LinePrompt, NoticeScreen
+from belljar_tui.tui.drill_keys import DRILL_KEYS
 from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import KEYS
-
-_DRILL_KEYS = (
-    Binding("a", "answer", "Answer", id="answer", tooltip="Say that the selected one is broken, and how"),
-    Binding("h", "hint", "Hint", id="hint", tooltip="A hint, for 15 points"),
-)
 
 
 class DrillApp(ExplorerApp):
@@ -32,8 +28,8 @@ class DrillApp(ExplorerApp):
         keymap: binding id -> keys, for people who remap.
     """
 
-    keys: ClassVar[tuple[Binding, ...]] = (*_DRILL_KEYS, *KEYS)
-    BINDINGS: ClassVar[list[BindingType]] = list(_DRILL_KEYS)
+    keys: ClassVar[tuple[Binding, ...]] = (*DRILL_KEYS, *KEYS)
+    BINDINGS: ClassVar[list[BindingType]] = list(DRILL_KEYS)
 
     def __init__(
         self,

@@ -20,4 +20,5 @@ BOOTSTRAP = Lab(
     nameservers=("10.77.1.53",),
     hosts={"identity.lab": "31", "storage.lab": "32", "vault.lab": "33", "scheduler.lab": "34"},
     truth=Truth(always=tuple(f"tcp://{name}.lab:{port}" for name, port in PORTS.items())),
+    can_be_cold=True,
 )

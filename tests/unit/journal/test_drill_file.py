@@ -33,6 +33,8 @@ def test_a_drill_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
     [
         ("lab: checkout", "lab: kiosk", "line 3: there is no lab 'kiosk'"),
         ("how: dead\n  after", "how: melted\n  after", "line 10"),
+        ("how: dead\n  after", "how: cold\n  after", "line 10: no host of this lab waits for another"),
+        ("host: auth.lab\n  how: dead", "host: time.lab\n  how: hang", "a host of datagrams can only be dead"),
         ("host: auth.lab", "host: auth", "no host auth in this lab"),
         ("dependency: tcp://auth.lab:9000", "dependency: tcp://auth.lab:1", "tcp://auth.lab:1 is not in this lab"),
         ("level: easy", "level: trivial", "line 6"),
