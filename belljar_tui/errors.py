@@ -6,7 +6,7 @@
     │   ├── BadCheck                  2
     │   ├── BadDuration               2
     │   ├── BadParameters             2
-    │   ├── BadProfile                2   (its kin: BadKeymap, BadScenario)
+    │   ├── BadProfile                2   (its kin: BadKeymap, BadScenario, BadDrill)
     │   └── CannotExport              2
     ├── BadJournal                    2
     ├── NothingToSave                 1   a search that ended without a working set
@@ -91,6 +91,10 @@ class BadProfile(UsageError):
 
 
 class BadScenario(BadProfile):
+    """Told in the same way."""
+
+
+class BadDrill(BadProfile):
     """Told in the same way."""
 
 

@@ -34,6 +34,11 @@ def sessions() -> Path:
     return state_home() / "sessions"
 
 
+def drill_progress() -> Path:
+    """What somebody has found in drills so far."""
+    return state_home() / "drills.json"
+
+
 def new_session(name: str, started: datetime) -> Path:
     """Make and return a folder of its own for a session, readable by its owner alone.
 

@@ -18,6 +18,7 @@ from belljar_tui.core.model import Dependency, Wanted
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome
 from belljar_tui.errors import BellJarError
+from belljar_tui.teaching import Teacher
 from belljar_tui.trials.runner import SearchRunner
 from belljar_tui.wire.client import AgentClient
 
@@ -65,6 +66,8 @@ class Session:
         self._clock_zero = time.monotonic() if clock_zero is None else clock_zero
         self.on_event: Callable[[ev.AnyEvent], None] | None = None
         """Called with each event after the fold."""
+        self.teacher: Teacher | None = None
+        """Keeps the game where the session is a drill, or cuts are to be foretold."""
         self._new_search = new_search
         self._why_no_search = why_no_search
         self._search: SearchRunner | None = None
@@ -102,6 +105,8 @@ class Session:
                 await self._move(self.history.at(self.now()).undone(), "undo", "there is nothing to undo")
             case cmd.Redo():
                 await self._move(self.history.at(self.now()).redone(), "redo", "there is nothing to redo")
+            case cmd.Hint() | cmd.Guess() | cmd.Predict():
+                self._learn(command)
             case cmd.Search():
                 self._begin_search()
             case cmd.PauseSearch() | cmd.ResumeSearch() | cmd.StopSearch():
@@ -167,7 +172,30 @@ class Session:
             if why:
                 self.reject(msgspec.json.encode(command).decode(), f"{why}.")
                 return
+            if not self._may_cut(command, self.state.called(identity)):
+                return
         await self._change(msgspec.structs.replace(command, dependency=self.state.called(identity)))
+
+    def _learn(self, command: cmd.Hint | cmd.Guess | cmd.Predict) -> None:
+        """The teacher's reply becomes a note."""
+        if self.teacher is None:
+            self.reject(msgspec.json.encode(command).decode(), "this session is no drill, and foretells no cuts")
+            return
+        try:
+            words = self.teacher.reply(command, self.now())
+        except BellJarError as error:
+            self.reject(msgspec.json.encode(command).decode(), str(error))
+            return
+        self._take(ev.NoteAdded(at=self.now(), text=words, dependency=getattr(command, "dependency", None)))
+
+    def _may_cut(self, command: cmd.Cut, dependency: str) -> bool:
+        try:
+            if self.teacher is not None:
+                self.teacher.let_cut(dependency, self.now())
+        except BellJarError as error:
+            self.reject(msgspec.json.encode(command).decode(), str(error))
+            return False
+        return True
 
     async def _change(self, change: cmd.Change) -> None:
         now = self.now()
@@ -182,6 +210,8 @@ class Session:
 
     async def _want(self, history: History) -> None:
         self.history = history
+        if self.teacher is not None:
+            self.teacher.changes.append(self.now())
         await self.client.want(history.now)
 
     def _save_to(self, path: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from belljar_tui.core.model import Answer, ByteCount, Delay, Fraction, Mode, Seal, Settings, Wanted
+from belljar_tui.core.model import Answer, ByteCount, Delay, Fraction, How, Mode, Seal, Settings, Wanted
 
 PARAMETERS = ("answer", "fraction", "fails_by", "after_bytes", "delay_s", "jitter_s", "bytes_per_s")
 """Fields of a cut that say how its mode fails."""
@@ -94,6 +94,24 @@ class StopSearch(Command, frozen=True):
     pass
 
 
+class Hint(Command, frozen=True):
+    """Of a drill: the next hint, for points."""
+
+
+class Guess(Command, frozen=True, tag="answer"):
+    """Of a drill: what is broken, and how."""
+
+    dependency: str
+    how: How
+
+
+class Predict(Command, frozen=True):
+    """What the next cut will do to health, and how sure that is."""
+
+    breaks: bool
+    sure: Annotated[float, msgspec.Meta(ge=0.5, le=1)] = 1.0
+
+
 class Quit(Command, frozen=True):
     pass
 
@@ -111,6 +129,9 @@ AnyCommand = (
     | PauseSearch
     | ResumeSearch
     | StopSearch
+    | Hint
+    | Guess
+    | Predict
     | Quit
 )
 Change = Cut | Restore | SealWith | RestoreAll

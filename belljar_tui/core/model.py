@@ -43,6 +43,19 @@ class Mode(StrEnum):
     """A fraction of new calls fails in another mode; established flows go on."""
 
 
+class How(StrEnum):
+    """How a host of a lab fails, in a drill."""
+
+    DEAD = "dead"
+    """Nothing listens there: refused at once."""
+    HANG = "hang"
+    """It accepts, and says nothing."""
+    SLOW = "slow"
+    """It answers, late."""
+    COLD = "cold"
+    """It starts from nothing, and waits for those it needs."""
+
+
 class Answer(StrEnum):
     """What a name that does not resolve is answered with."""
 

@@ -79,6 +79,8 @@ async def _found(text: str, via: str) -> tuple[Target, _Chosen]:
     try:
         container = await engine.container(target.container)
         why_not = why_not_host(container, owner_of(container))
+        if why_not:
+            await find(text)  # one that has stopped since is told as that
         clone = await _clone(engine, container)
     finally:
         await engine.close()

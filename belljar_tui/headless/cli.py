@@ -24,6 +24,7 @@ from belljar_tui.headless.options import (
     service_options,
     session_options,
 )
+from belljar_tui.labs import LABS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -49,6 +50,7 @@ def cli() -> None:
       belljar demo                                          explore the built-in lab
       belljar run --health http://localhost:8080/ready -- ./server --port 8080
       belljar minimize --lab checkout                       find what it cannot do without
+      belljar drill                                         learn: find a hidden fault
       belljar replay                                        look around in a recorded session
       belljar verify checkout.belljar.yaml                  prove a saved profile again, in CI
       belljar doctor                                        what this machine can do
@@ -56,7 +58,7 @@ def cli() -> None:
 
 
 @cli.command(epilog=MODES_HELP)
-@click.argument("lab", default="checkout", type=click.Choice(["checkout"]))
+@click.argument("lab", default="checkout", type=click.Choice(list(LABS)))
 @session_options
 @explorer_search_options
 @scenario_options
@@ -371,6 +373,34 @@ def scenario(session: str, output: str | None, name: str | None) -> None:
     from belljar_tui.headless import scenario as scripting
 
     sys.exit(scripting.scenario(session, output=output, name=name))
+
+
+@cli.command()
+@click.argument("name", required=False, metavar="[NAME|FILE]")
+@click.option("--headless", is_flag=True, help="No screen: events on stdout, commands on stdin, then the debrief.")
+@click.option("--predict", is_flag=True, help="Before each cut, say what it will do; the debrief says how well.")
+@click.option("--json", "as_json", is_flag=True, help="The list as one JSON object on stdout, for machines.")
+@click.option("--make", "journal_of", type=click.Path(), metavar="JOURNAL", help="Make a drill from a session.")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="With --make: write to FILE, not stdout.")
+@click.option("--journal", type=click.Path(dir_okay=False), help="Where to write the journal.")
+def drill(name: str | None, journal_of: str | None, output: str | None, as_json: bool, **options: Any) -> None:
+    """Find a hidden fault in a lab; without a NAME, list the drills.
+
+    Something is broken that the map does not show. Cut, restore and watch, then answer which dependency it is and how
+    it fails (dead, hang, slow or cold). A hint costs 15 points, a wrong answer 25.
+
+    \b
+      belljar drill
+      belljar drill plain
+      belljar drill --make journal.belljar.jsonl -o friday.yaml
+
+    Exit codes: 0 found, 1 not found, 2 usage, 4 the jar could not be made or sealed.
+    """
+    from belljar_tui.headless import drill as drilling
+
+    if journal_of is not None:
+        sys.exit(drilling.make(journal_of, output=output))
+    sys.exit(drilling.listed(as_json=as_json) if name is None else drilling.play(name, **options))
 
 
 @cli.command()

@@ -68,6 +68,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Names of environment variables asked for one by one; the profile names them."""
     forward: tuple[int, ...] = ()
     lab: str | None = None
+    faults: tuple[str, ...] = ()
+    """What is broken in the lab; no event tells."""
     journal: str | None = None
     deadline_s: float = 60.0
     plan: Plan | None = None
@@ -239,7 +241,7 @@ def _jar(asked: Asked, log_path: str, zero: float, *, is_waiting: bool = False) 
     prepare = msgspec.structs.replace(_prepare(asked, log_path), is_waiting=is_waiting)
     grace_s = 0.0 if is_waiting else GRACE_S
     if asked.plan is None:
-        return NamespaceJar(prepare, lab=asked.lab, clock_zero=zero, grace_s=grace_s)
+        return NamespaceJar(prepare, lab=asked.lab, faults=asked.faults, clock_zero=zero, grace_s=grace_s)
     from belljar_tui.jars.docker import DockerJar  # only then is the engine's SDK needed
 
     return DockerJar(asked.plan, prepare, log_path=log_path, clock_zero=zero, grace_s=grace_s, say=diagnostics.note)

@@ -16,6 +16,7 @@ from belljar_tui.core.failures import SEALING, help_lines
 from belljar_tui.core.model import Dependency, Mode
 from belljar_tui.core.trial import Recovery
 from belljar_tui.errors import BellJarError, UsageError
+from belljar_tui.labs import LABS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -125,6 +126,7 @@ def scenario_options(command: Command) -> Command:
             metavar="FILE",
             help="Play an outage from a file beside the session; exit code 0 when all went as it expects, 1 when not.",
         ),
+        click.option("--predict", is_flag=True, help="Before each cut, say what it will do; the end says how well."),
         click.option(
             "--json", "as_json", is_flag=True, help="With --scenario: no screen, and one JSON object with the result."
         ),
@@ -237,7 +239,11 @@ def search_options(command: Command) -> Command:
     """How the minimal working set is searched for."""
     for option in (
         click.option("-o", "--output", type=click.Path(dir_okay=False), help="Save the answer as a profile."),
-        click.option("--lab", type=click.Choice(["checkout"]), help="Search in a built-in lab, instead of a COMMAND."),
+        click.option(
+            "--lab",
+            type=click.Choice(list(LABS)),
+            help="Search in a built-in lab, instead of a COMMAND.",
+        ),
         click.option(
             "--trial-command",
             metavar="COMMAND",

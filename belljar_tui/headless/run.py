@@ -20,6 +20,7 @@ from belljar_tui.headless.searching import new_search_of
 from belljar_tui.headless.showing import explore, note_files, require_terminal, show
 from belljar_tui.headless.stream import stream, tell
 from belljar_tui.session import NewSearch
+from belljar_tui.teaching import Teacher
 from belljar_tui.wire.messages import Checks
 
 
@@ -37,6 +38,7 @@ def run(
     container: ContainerAsked,
     scenario: str | None = None,
     as_json: bool = False,
+    predict: bool = False,
 ) -> int:
     """Seal a program of the user's, or a container. Returns the exit code. Raises BellJarError."""
     asked = asked_for(
@@ -49,7 +51,7 @@ def run(
         wanted=Wanted(seal=Seal(seal)),
         journal=journal,
     )
-    return _see(asked, search, scenario, headless=headless, as_json=as_json)
+    return _see(asked, search, scenario, headless=headless, as_json=as_json, predict=predict)
 
 
 def demo(
@@ -61,22 +63,31 @@ def demo(
     search: tuple[Sequence[Mode], int],
     scenario: str | None = None,
     as_json: bool = False,
+    predict: bool = False,
 ) -> int:
     """Open a built-in lab. Returns the exit code. Raises BellJarError."""
     asked = msgspec.structs.replace(asked_for_lab(lab, Wanted(seal=Seal(seal))), journal=journal)
-    return _see(asked, search, scenario, headless=headless, as_json=as_json)
+    return _see(asked, search, scenario, headless=headless, as_json=as_json, predict=predict)
 
 
 def _see(
-    asked: Asked, search: tuple[Sequence[Mode], int], scenario: str | None, *, headless: bool, as_json: bool
+    asked: Asked,
+    search: tuple[Sequence[Mode], int],
+    scenario: str | None,
+    *,
+    headless: bool,
+    as_json: bool,
+    predict: bool,
 ) -> int:
     if as_json and scenario is None:
         raise UsageError("--json says what came of a scenario.", remedy="Give one: --scenario FILE")
+    if predict and scenario is not None:
+        raise UsageError("A scenario's cuts are known before.", remedy="Leave --predict or --scenario away.")
     if not headless and not as_json:
         require_terminal()
     if scenario is not None:
         return _play(asked, search, scenario, headless=headless, as_json=as_json)
-    return show(_opening(asked, search), headless=headless)
+    return show(_opening(asked, search, Teacher(must_foretell=True) if predict else None), headless=headless)
 
 
 def _play(asked: Asked, search: tuple[Sequence[Mode], int], scenario: str, *, headless: bool, as_json: bool) -> int:
@@ -102,10 +113,15 @@ def _play(asked: Asked, search: tuple[Sequence[Mode], int], scenario: str, *, he
     return verdict.code
 
 
-def _opening(asked: Asked, search: tuple[Sequence[Mode], int]) -> Callable[[], Opened]:
+def _opening(asked: Asked, search: tuple[Sequence[Mode], int], teacher: Teacher | None = None) -> Callable[[], Opened]:
     """A session that finds minimal working sets in these modes, with so many jars at once."""
 
     def searches(of: Asked, folder: Path) -> NewSearch:
         return new_search_of(of, folder, *search)
 
-    return lambda: open_session(asked, searches)
+    def opening() -> Opened:
+        opened = open_session(asked, searches)
+        opened.session.teacher = teacher
+        return opened
+
+    return opening

@@ -38,19 +38,28 @@ def show(open_one: Callable[[], Opened], *, headless: bool) -> int:
 def explore(open_one: Callable[[], Opened], beside: Beside | None = None) -> tuple[Opened, int]:
     """Open a session on the screen, with something that goes on beside it. Its exit code comes second."""
     from belljar_tui.tui.app import ExplorerApp
+    from belljar_tui.tui.drill_app import DrillApp
     from belljar_tui.tui.keymap import read_keymap
 
     keymap = read_keymap(locations.keymap())  # before anything is made
     opened = open_one()
     path = locations.profile_of(opened.session.opening.name, Path())
-    app = ExplorerApp(opened.session, str(path), keymap, beside)
+    teacher = opened.session.teacher
+    if teacher is None:
+        app = ExplorerApp(opened.session, str(path), keymap, beside)
+    else:
+        app = DrillApp(opened.session, teacher, keymap, beside, str(path))
     app.run()
     return opened, app.return_code or 0
 
 
 def note_files(opened: Opened) -> None:
-    """Say where the session can be read again."""
+    """Say where the session can be read again, and how well its cuts were foretold."""
     output = f"\noutput   {opened.log}" if opened.log.exists() else ""
     diagnostics.note(f"journal  {opened.journal}{output}")
+    teacher = opened.session.teacher
+    if teacher is not None and teacher.game.drill is None:
+        told = teacher.game.calibration(opened.session.state, teacher.changes)
+        diagnostics.note(f"Predictions: {told or 'no cut was foretold'}")
     if opened.writer.lost:
         diagnostics.note(f"belljar: the journal lacks {opened.writer.lost} events: {opened.writer.failure}")

@@ -87,7 +87,7 @@ async def _listen(session: Session) -> None:
 
 async def _obey_to_the_end(session: Session) -> str:
     """Why the session is to end: asked to; or commands ran out, and then nothing lived in the jar any more."""
-    if await _obey(session):
+    if await obey(session):
         return "quit"
     while True:
         had_ended = session.state.exit_code is not None
@@ -98,7 +98,7 @@ async def _obey_to_the_end(session: Session) -> str:
             return "the service ended"
 
 
-async def _obey(session: Session) -> bool:
+async def obey(session: Session) -> bool:
     """Carry out commands until `quit` (True) or the end of stdin (False), which alone ends nothing."""
     reader = await _stdin()
     while True:

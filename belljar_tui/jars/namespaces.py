@@ -15,7 +15,7 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,15 +43,23 @@ class NamespaceJar:
     Args:
         prepare: what the agent is to do; name servers and the wait for a network are filled in here.
         lab: name of a built-in lab to join instead of the outside world.
+        faults: what is broken in the lab, as `labs.faults` spells it.
         clock_zero: CLOCK_MONOTONIC at the session's start, seconds.
         grace_s: how long the service may take to end.
     """
 
     def __init__(
-        self, prepare: msg.Prepare, *, lab: str | None = None, clock_zero: float, grace_s: float = GRACE_S
+        self,
+        prepare: msg.Prepare,
+        *,
+        lab: str | None = None,
+        faults: Sequence[str] = (),
+        clock_zero: float,
+        grace_s: float = GRACE_S,
     ) -> None:
         self._prepare = msgspec.structs.replace(prepare, clock_zero=clock_zero)
         self._lab = lab
+        self._faults = faults
         self._grace_s = grace_s
         self._process: Process | None = None
         self._pasta: Process | None = None
@@ -174,7 +182,8 @@ class NamespaceJar:
             if shutil.which(tool) is None:
                 raise MissingTool(tool, "making the jar's namespaces", "Install it with: sudo apt install util-linux")
         agent = [sys.executable, "-P", "-m", "belljar_tui.agent.main"]
-        inner = [sys.executable, "-P", "-m", "belljar_tui.labs.launch", self._lab, "--", *agent] if self._lab else agent
+        launch = [sys.executable, "-P", "-m", "belljar_tui.labs.launch"]
+        inner = [*launch, self._lab, *self._faults, "--", *agent] if self._lab else agent
         user = ["--user", "--map-root-user"] if os.geteuid() != 0 else []
         spaces = [*user, "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child"]
         return ["setpriv", "--pdeathsig", "KILL", "unshare", *spaces, "--", *inner]

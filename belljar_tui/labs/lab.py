@@ -31,6 +31,8 @@ class Lab(msgspec.Struct, frozen=True):
     hosts: dict[str, str]
     """Host name -> last part of its addresses (10.77.1.N and fd77:1::N); a name without a dot is not in the DNS."""
     truth: Truth
+    can_be_cold: bool = False
+    """Its hosts can be off, and wait for one another when they start."""
 
     @property
     def dependencies(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Makes a lab's world around a jar: `python -m belljar_tui.labs.launch LAB -- AGENT...`
+"""Makes a lab's world around a jar: `python -m belljar_tui.labs.launch LAB [FAULT...] -- AGENT...`
 
 Started as PID 1 of fresh network, mount and PID namespaces. This namespace becomes the world, with every host of the
 lab; the agent gets a network namespace of its own, joined to the world by a veth pair, and namespaces below ours, so
@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from pyroute2.iproute.linux import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from belljar_tui.core.drill import Fault
+from belljar_tui.core.model import How
 from belljar_tui.labs import LABS
-from belljar_tui.labs.checkout.hosts import HOSTS
+from belljar_tui.labs.faults import Front
+from belljar_tui.labs.hosts import Serve
 from belljar_tui.labs.lab import Lab
 from belljar_tui.labs.nameserver import serve as serve_names
 
@@ -37,16 +41,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(arguments: list[str]) -> int:
     """Build the world, run the agent in its jar, and end with the agent's exit code."""
-    if len(arguments) < 3 or arguments[0] not in LABS or arguments[1] != "--":
-        return _fail(f"expected LAB -- AGENT..., LAB one of: {', '.join(LABS)}", 2)
-    lab, agent = LABS[arguments[0]], arguments[2:]
+    if len(arguments) < 3 or arguments[0] not in LABS or "--" not in arguments[1:-1]:
+        return _fail(f"expected LAB [FAULT...] -- AGENT..., LAB one of: {', '.join(LABS)}", 2)
+    end = arguments.index("--")
     try:
-        return _run(lab, agent)
+        faults = [Fault.parse(text) for text in arguments[1:end]]
+    except ValueError as error:
+        return _fail(f"this is no fault: {error}", 2)
+    try:
+        return _run(LABS[arguments[0]], faults, arguments[end + 1 :])
     except (OSError, NetlinkError) as error:
         return _fail(f"the world could not be made: {error}", 4)
 
 
-def _run(lab: Lab, agent: list[str]) -> int:
+def _run(lab: Lab, faults: list[Fault], agent: list[str]) -> int:
     """The world's side, from the fork on; the agent's exit code. Raises OSError and NetlinkError."""
     made, linked = os.pipe(), os.pipe()
     pid = os.fork()
@@ -58,7 +66,8 @@ def _run(lab: Lab, agent: list[str]) -> int:
     if os.read(made[0], 1) != b"!":
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     _link(pid, lab)
-    return asyncio.new_event_loop().run_until_complete(_world(lab, pid, lambda: os.write(linked[1], b"!")))
+    loop = asyncio.new_event_loop()
+    return loop.run_until_complete(_world(lab, faults, pid, lambda: os.write(linked[1], b"!")))
 
 
 def _become_agent(agent: list[str], made: int, linked: int) -> NoReturn:
@@ -113,14 +122,41 @@ def _addresses(lab: Lab) -> dict[str, tuple[str, str]]:
     return {host: (f"10.77.1.{number}", f"fd77:1::{number}") for host, number in numbers.items()}
 
 
-async def _world(lab: Lab, pid: int, let_go: Callable[[], object]) -> int:
-    """Serve every host until the agent's side ends."""
+async def _serve(lab: Lab, faults: list[Fault]) -> None:
+    """Every host at its addresses, and a front before each that is broken."""
+    module = importlib.import_module(f"belljar_tui.labs.{lab.name}.hosts")
+    broken = {fault.host: fault for fault in faults if fault.how is not How.COLD}
+    for fault in faults:
+        if fault.how is How.COLD:
+            module.start_cold(fault.host)
     addresses = _addresses(lab)
     named = {host: address for host, address in addresses.items() if host.endswith(".lab")}
-    await serve_names(addresses["dns"][0], named)
-    for host, serve in HOSTS.items():
-        for address in addresses[host]:
-            await serve(address)
+    dns, began = broken.get("dns"), asyncio.get_running_loop().time()
+    await serve_names(
+        addresses["dns"][0],
+        named,
+        lambda: dns is not None and asyncio.get_running_loop().time() - began >= dns.after_s,
+    )
+    for number, (host, serve) in enumerate(cast("dict[str, Serve]", module.HOSTS).items(), 1):
+        front = broken.get(host)
+        if front is None:
+            for address in addresses[host]:
+                await serve(address)
+        else:
+            await _serve_broken(serve, front, f"127.77.0.{number}", addresses[host])
+
+
+async def _serve_broken(serve: Serve, fault: Fault, inner: str, addresses: tuple[str, str]) -> None:
+    server = await serve(inner)
+    if isinstance(server, asyncio.Server):  # a host of datagrams is simply not there
+        port = int(server.sockets[0].getsockname()[1])
+        for address in addresses:
+            await Front(fault, (inner, port)).serve(address)
+
+
+async def _world(lab: Lab, faults: list[Fault], pid: int, let_go: Callable[[], object]) -> int:
+    """Serve every host until the agent's side ends."""
+    await _serve(lab, faults)
     let_go()
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

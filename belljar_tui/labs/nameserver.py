@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections.abc import Callable
 from typing import cast
 
 import dns.exception
@@ -34,8 +35,8 @@ def answer(query: bytes, hosts: dict[str, tuple[str, str]]) -> bytes:
     return response.to_wire()
 
 
-async def serve(address: str, hosts: dict[str, tuple[str, str]]) -> None:
-    """Listen on port 53 of `address`, UDP and TCP."""
+async def serve(address: str, hosts: dict[str, tuple[str, str]], is_silent: Callable[[], bool] = lambda: False) -> None:
+    """Listen on port 53 of `address`, UDP and TCP. While it is silent it answers nobody."""
 
     class Datagrams(asyncio.DatagramProtocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,14 +44,14 @@ async def serve(address: str, hosts: dict[str, tuple[str, str]]) -> None:
 
         def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
             said = answer(data, hosts)
-            if said:
+            if said and not is_silent():
                 self.transport.sendto(said, addr)
 
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             size = struct.unpack(">H", await reader.readexactly(2))[0]
             said = answer(await reader.readexactly(size), hosts)
-            if said:
+            if said and not is_silent():
                 writer.write(struct.pack(">H", len(said)) + said)
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from belljar_tui.core import commands as cmd
@@ -42,7 +42,7 @@ class ExplorerApp(Explorer):
         beside: begins once the session has.
     """
 
-    keys = KEYS
+    keys: ClassVar[tuple[Binding, ...]] = KEYS
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
 
     def __init__(

@@ -85,6 +85,21 @@ needed: cutting it made the service unhealthy.  tolerated: calls were blocked an
 Undo goes back as far as you like. Leaving asks nothing and leaves nothing behind."""
 
 
+class NoticeScreen(ModalScreen[None]):
+    """Some words to read; any of these keys goes on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,space", "dismiss", "Go on")]
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog help"):
+            yield Static(Text(self._words))
+            yield Static(Text("\nenter goes on", style="dim"))
+
+
 class ErrorScreen(ModalScreen[None]):
     """An expected error, in full; any key leaves."""
 

@@ -8,6 +8,7 @@ from textual.keys import _character_to_key
 
 from belljar_tui.errors import BadKeymap
 from belljar_tui.journal.yaml_text import BadYaml, Document
+from belljar_tui.tui.drill_keys import DRILL_KEYS
 from belljar_tui.tui.keys import KEYS
 from belljar_tui.tui.replay_keys import REPLAY_KEYS
 from belljar_tui.tui.search_keys import SEARCH_KEYS
@@ -40,8 +41,9 @@ def read_keymap(path: Path) -> dict[str, str]:
     return keymap
 
 
-_SCREENS = [{key.id: key.key for key in keys if key.id is not None} for keys in (KEYS, SEARCH_KEYS, REPLAY_KEYS)]
-"""Ids and keys of the explorer, of the search and of replay: the same key may mean something on each."""
+_KEYS = ((*KEYS, *DRILL_KEYS), SEARCH_KEYS, REPLAY_KEYS)
+_SCREENS = [{key.id: key.key for key in keys if key.id is not None} for keys in _KEYS]
+"""Ids and keys of the explorer with a drill's, of the search and of replay: the same key may mean something on each."""
 _IDS = {**_SCREENS[0], **_SCREENS[1], **_SCREENS[2]}
 
 

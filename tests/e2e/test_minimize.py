@@ -15,6 +15,8 @@ import pytest
 from jarred import BELLJAR, DEADLINE_S, all_gone, family_of
 from servers import HAVE_A_WAY_OUT
 
+from belljar_tui.labs import LABS
+
 pytestmark = pytest.mark.kernel
 TRUTH = {
     "dns:",
@@ -154,3 +156,11 @@ def test_a_journal_of_another_search_is_not_resumed(tmp_path: Path) -> None:
     run(tmp_path, "--lab", "checkout", "--deadline", "2", "--health", "exec:false", code=1)
     again = ("--lab", "checkout", "--resume", str(journals(tmp_path)[0]))
     assert "this search was for another checks" in run(tmp_path, *again, code=2).stderr
+
+
+@pytest.mark.parametrize("lab", ["pool", "bootstrap"])
+def test_the_other_labs_need_what_they_say(tmp_path: Path, lab: str) -> None:
+    found = json.loads(run(tmp_path, "--lab", lab, "--deadline", "4", "--jobs", "2", "--json").stdout)
+    truth = LABS[lab].truth
+    assert set(found["minimal"]) == {*truth.always, *truth.cold_only, "dns:"}
+    assert set(found["tolerated"]) == set(truth.tolerated)

@@ -218,7 +218,8 @@ def test_a_lab_that_does_not_exist_is_told_in_a_line(arguments: list[str]) -> No
     command = [sys.executable, "-m", "belljar_tui.labs.launch", *arguments]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines() == ["belljar lab: expected LAB -- AGENT..., LAB one of: checkout"]
+    told = "belljar lab: expected LAB [FAULT...] -- AGENT..., LAB one of: checkout, pool, bootstrap"
+    assert done.stderr.splitlines() == [told]
 
 
 # The truth, through the real agent

@@ -1,0 +1,1 @@
+"""The bootstrap lab: five services, three of which start in a circle."""

@@ -1,0 +1,1 @@
+"""The pool lab: a shop whose calls share four connections."""
