@@ -170,7 +170,9 @@ async def test_damaged_notes_are_told_and_left_alone(journal: Path) -> None:
     notes_of(journal).write_text('{"belljar_notes":1}\n{"at":1,\n')
     async with replayed(journal) as (app, pilot):
         await until(pilot, lambda: "line 2: not a note" in app.screen_text)
-        await pilot.press("n", *"x", "enter")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LinePrompt))
+        await pilot.press("x", "enter")
         await until(pilot, lambda: "Not noted" in app.screen_text)
     assert notes_of(journal).read_text().endswith('{"at":1,\n')
 
