@@ -57,7 +57,7 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog=MODES_HELP)
+@cli.command(epilog=MODES_HELP, short_help="Explore a built-in LAB, a little world of namespaces.")
 @click.argument("lab", default="checkout", type=click.Choice(list(LABS)))
 @session_options
 @explorer_search_options
@@ -158,7 +158,10 @@ def attach(
     sys.exit(code)
 
 
-@cli.command(context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False})
+@cli.command(
+    context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False},
+    short_help="Find what COMMAND cannot do without, by cutting.",
+)
 @health_options
 @service_options
 @container_options
@@ -248,7 +251,7 @@ def export(profile: str, to: str, output: str | None, resolve: bool) -> None:
     sys.exit(exporting.export(profile, to=to, output=output, resolve=resolve))
 
 
-@cli.command()
+@cli.command(short_help="Tell a recorded session as one page, HTML or Markdown.")
 @click.argument("session", metavar="FILE|FOLDER|NAME", shell_complete=_complete_sessions)
 @click.option("--to", type=click.Choice(["html", "md"]), help="The format (default: by the output's suffix).")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
@@ -269,7 +272,7 @@ def report(session: str, to: str | None, output: str | None, profile: str | None
     sys.exit(reporting.report(session, to=to, output=output, profile=profile))
 
 
-@cli.command()
+@cli.command(short_help="Say what this machine can do, and how to get what it cannot.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
 def doctor(as_json: bool) -> None:
     """Say what this machine can do, and what to do about what it cannot."""
@@ -278,7 +281,7 @@ def doctor(as_json: bool) -> None:
     sys.exit(examining.doctor(as_json=as_json))
 
 
-@cli.command()
+@cli.command(short_help="Say what changed from profile (or session) A to B.")
 @click.argument("before", metavar="A", type=click.Path())
 @click.argument("after", metavar="B", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
@@ -315,7 +318,7 @@ def agent_image(base: str | None) -> None:
     sys.exit(with_engine.build_agent_image(base))
 
 
-@cli.command()
+@cli.command(short_help="Remove what a killed session left in the Docker engine.")
 def clean() -> None:
     """Remove containers that a killed session left in the Docker engine.
 
@@ -327,7 +330,7 @@ def clean() -> None:
     sys.exit(with_engine.clean())
 
 
-@cli.command()
+@cli.command(short_help="Say in which order everything can start.")
 @click.argument("paths", nargs=-1, required=True, metavar="PROFILE|FOLDER...", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
 @click.option("--to", type=click.Choice(sorted(ORDER_FORMATS)), help="A picture, or a runbook in Markdown.")
@@ -359,7 +362,7 @@ def order(paths: tuple[str, ...], **options: Any) -> None:
     sys.exit(ordering.order(paths, **options))
 
 
-@cli.command()
+@cli.command(short_help="Turn what was done in a recorded session into a script.")
 @click.argument("session", metavar="FILE|FOLDER|NAME", shell_complete=_complete_sessions)
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write to FILE instead of stdout.")
 @click.option("--name", help="What to call the outage (default: the session's name).")
@@ -375,7 +378,7 @@ def scenario(session: str, output: str | None, name: str | None) -> None:
     sys.exit(scripting.scenario(session, output=output, name=name))
 
 
-@cli.command()
+@cli.command(short_help="Find a hidden fault in a lab; without a NAME, list them.")
 @click.argument("name", required=False, metavar="[NAME|FILE]")
 @click.option("--headless", is_flag=True, help="No screen: events on stdout, commands on stdin, then the debrief.")
 @click.option("--predict", is_flag=True, help="Before each cut, say what it will do; the debrief says how well.")
@@ -403,7 +406,7 @@ def drill(name: str | None, journal_of: str | None, output: str | None, as_json:
     sys.exit(drilling.listed(as_json=as_json) if name is None else drilling.play(name, **options))
 
 
-@cli.command()
+@cli.command(short_help="Print the JSON Schema of profiles, or of scenarios.")
 @click.argument("of", default="profile", type=click.Choice(["profile", "scenario"]))
 def schema(of: str) -> None:
     """Print the JSON Schema of profiles, or of scenarios, for editors and other tools.
