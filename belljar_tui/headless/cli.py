@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+WITH_COMMAND = {**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False}
+"""What comes after the first word that is no option is the service's command."""
 
 
 def _complete_sessions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -73,9 +75,7 @@ def demo(lab: str, modes: tuple[Mode, ...], jobs: int, **options: Any) -> None:
     sys.exit(running.demo(lab, search=(modes, jobs), **options))
 
 
-@cli.command(
-    epilog=MODES_HELP, context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False}
-)
+@cli.command(epilog=MODES_HELP, context_settings=WITH_COMMAND)
 @health_options
 @service_options
 @container_options
@@ -159,7 +159,7 @@ def attach(
 
 
 @cli.command(
-    context_settings={**CONTEXT, "ignore_unknown_options": False, "allow_interspersed_args": False},
+    context_settings=WITH_COMMAND,
     short_help="Find what COMMAND cannot do without, by cutting.",
 )
 @health_options
