@@ -293,6 +293,16 @@ def _kill(number: int) -> Callable[[], str]:
     return attempt
 
 
+def _host_of_the_machine() -> str:
+    with socket.socket(40, socket.SOCK_STREAM) as out:  # AF_VSOCK
+        out.settimeout(WAIT_S)
+        try:
+            out.connect((2, 1))
+        except ConnectionResetError:
+            return "the host answered: nobody listens there"
+        return "connected"
+
+
 def _abstract_socket() -> str:
     with socket.socket(socket.AF_UNIX) as out:
         out.connect("\0belljar-escape-witness")
@@ -344,6 +354,9 @@ ESCAPES = {
     "root of 1": Escape("looking through `/proc/1/root`", _FENCED, _ERROR, _agents_root),
     "kill": Escape("`kill -9` of the agent", "it is PID 1, deaf to its own jar", _ROW, _kill(signal.SIGKILL), AUTH),
     "stop": Escape("stopping the agent", "it is PID 1, deaf to its own jar", _ROW, _kill(signal.SIGSTOP), AUTH),
+    "vsock": Escape(
+        "a socket to a virtual machine's host", "families past every table cannot be made", _ERROR, _host_of_the_machine
+    ),
     "abstract": Escape("an abstract Unix socket", "they belong to the network namespace", _ERROR, _abstract_socket),
 }
 

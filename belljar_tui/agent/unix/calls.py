@@ -3,7 +3,8 @@
 A filter sees numbers, not what pointers lead to, so it cannot know the address family. It knows the address's length,
 though: calls with one as long as an IPv4 or IPv6 address (16 and 28 bytes) pass unheld, so that TCP and UDP are not
 slowed (measured: 25 µs a call otherwise). sendmsg(2) hides its address wholly. What is not held is still cut, because
-a cut is a mount; it is only not counted. Layouts: linux/seccomp.h, man 2 seccomp_unotify.
+a cut is a mount; it is only not counted. The same filter refuses sockets whose traffic no ruleset sees. Layouts:
+linux/seccomp.h, man 2 seccomp_unotify.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import array
 import asyncio
 import ctypes
+import errno
 import fcntl
 import os
 import platform
@@ -21,7 +23,7 @@ from collections.abc import Callable
 
 import msgspec
 
-_ALLOW, _NOTIFY = 0x7FFF0000, 0x7FC00000
+_ALLOW, _NOTIFY, _FAIL = 0x7FFF0000, 0x7FC00000, 0x00050000
 _LOAD, _JUMP_IF, _RETURN = 0x20, 0x15, 0x06
 _SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -29,8 +31,10 @@ _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _SET_FLAGS, _SYNC_WAKE_UP = 0x40082104, 1
 _NOTIFICATION = struct.Struct("=QIIIIQ6Q")
 _CONTINUE = 1
-_MACHINES = {"x86_64": (0xC000003E, 317, 42, 44), "aarch64": (0xC00000B7, 277, 203, 206)}
-"""Audit architecture; numbers of seccomp, connect and sendto. All little-endian."""
+_MACHINES = {"x86_64": (0xC000003E, 317, 42, 44, 41), "aarch64": (0xC00000B7, 277, 203, 206, 198)}
+"""Audit architecture; numbers of seccomp, connect, sendto and socket. All little-endian."""
+_UNSEALED = (21, 27, 30, 31, 40, 42, 43)
+"""RDS, InfiniBand, TIPC, Bluetooth, vsock (to the host of a virtual machine), QIPCRTR, SMC: past every ruleset."""
 _CONNECT_LENGTH, _SENDTO_LENGTH = 2, 5
 """Which argument is the address's length."""
 _IPV4, _IPV6, _NETLINK, _NONE = 16, 28, 12, 0
@@ -78,8 +82,8 @@ def received(way: socket.socket) -> int | None:
 
 def _listener() -> int:
     """Set the filter; negative when the kernel refuses."""
-    architecture, number, connect, sendto = _MACHINES[platform.machine()]
-    code = _filter(architecture, connect, sendto)
+    architecture, number, connect, sendto, make = _MACHINES[platform.machine()]
+    code = _filter(architecture, connect, sendto, make)
     instructions = ctypes.create_string_buffer(code)
     program = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(instructions)))
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):  # the second is known since Linux 5.19 only
@@ -89,8 +93,9 @@ def _listener() -> int:
     return -1
 
 
-def _filter(architecture: int, connect: int, sendto: int) -> bytes:
-    """Hold connect and sendto with an address whose length is not one of those that must not be slowed."""
+def _filter(architecture: int, connect: int, sendto: int, make: int) -> bytes:
+    """Hold connect and sendto with an address whose length is not one of those that must not be slowed; refuse to
+    make a socket that cannot be sealed."""
 
     def load(at: int) -> bytes:
         return struct.pack("=HBBI", _LOAD, 0, 0, at)
@@ -106,6 +111,11 @@ def _filter(architecture: int, connect: int, sendto: int) -> bytes:
         body = load(_ARGUMENTS_AT + 8 * argument) + checks + give(_NOTIFY)
         return skip_unless(call, len(body) // 8) + body
 
+    def refuse(call: int, families: tuple[int, ...]) -> bytes:
+        checks = b"".join(skip_unless(family, 1) + give(_FAIL | errno.EAFNOSUPPORT) for family in families)
+        body = load(_ARGUMENTS_AT) + checks + give(_ALLOW)
+        return skip_unless(call, len(body) // 8) + body
+
     return (
         load(_ARCHITECTURE_AT)
         + struct.pack("=HBBI", _JUMP_IF, 1, 0, architecture)
@@ -113,6 +123,7 @@ def _filter(architecture: int, connect: int, sendto: int) -> bytes:
         + load(_NUMBER_AT)
         + hold(connect, _CONNECT_LENGTH, (_IPV4, _IPV6))
         + hold(sendto, _SENDTO_LENGTH, (_NONE, _NETLINK, _IPV4, _IPV6))
+        + refuse(make, _UNSEALED)
         + give(_ALLOW)
     )
 
@@ -126,7 +137,7 @@ class HeldCalls:
         self._settled = settled
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
-        _, _, self._connect, _ = _MACHINES[platform.machine()]
+        _, _, self._connect, _, _ = _MACHINES[platform.machine()]
 
     def start(self) -> None:
         """Begin to answer."""
