@@ -22,7 +22,11 @@ def exact(found: Recall) -> None:
     assert found.misnamed() == {}
     assert len(found.names) == 2 * PROCESSES
     for row in found.rows():
-        assert (row.seen, row.attributed, row.wrong) == (row.made, row.made, 0), row
+        assert (row.attributed, row.wrong) == (row.made, 0), row
+        if row.how == "blackhole":  # on a busy machine a SYN is sent again before its caller gives up
+            assert row.seen >= row.made, row
+        else:
+            assert row.seen == row.made, row
 
 
 async def test_every_call_is_seen_counted_and_put_down_to_its_process(tmp_path: Path) -> None:

@@ -248,19 +248,22 @@ def _agent_below(pid: int) -> int:
 
 
 async def _counted(packets: Path) -> dict[str, int]:
-    """`syn ADDRESS:PORT` and `rst ADDRESS:PORT` -> distinct connections, by the callers' ports."""
+    """`syn ADDRESS:PORT` and `rst ADDRESS:PORT` -> distinct connections.
+
+    They are told apart by the callers' ports and sequence numbers, for ports are used again.
+    """
     process = await asyncio.create_subprocess_exec(
-        shutil.which("tcpdump") or "/usr/sbin/tcpdump", "-n", "-r", str(packets), "tcp", stdout=PIPE, stderr=PIPE
+        shutil.which("tcpdump") or "/usr/sbin/tcpdump", "-n", "-S", "-r", str(packets), "tcp", stdout=PIPE, stderr=PIPE
     )
     said = (await process.communicate())[0].decode()
     found: dict[str, set[str]] = {}
     for line in said.splitlines():
-        packet = re.search(r"IP6? ([0-9a-f.:]+)\.(\d+) > ([0-9a-f.:]+)\.(\d+): Flags \[(S|R\.?)\]", line)
+        packet = re.search(r"IP6? ([0-9a-f.:]+)\.(\d+) > ([0-9a-f.:]+)\.(\d+): Flags \[(S|R\.?)\], (.*?), win", line)
         if packet is None:
             continue
-        source, source_port, target, target_port, flags = packet.groups()
+        source, source_port, target, target_port, flags, numbers = packet.groups()
         if flags == "S":
-            found.setdefault(f"syn {target}:{target_port}", set()).add(f"{source}:{source_port}")
+            found.setdefault(f"syn {target}:{target_port}", set()).add(f"{source}:{source_port} {numbers}")
         else:
-            found.setdefault(f"rst {source}:{source_port}", set()).add(f"{target}:{target_port}")
+            found.setdefault(f"rst {source}:{source_port}", set()).add(f"{target}:{target_port} {numbers}")
     return {what: len(connections) for what, connections in found.items()}
