@@ -237,6 +237,13 @@ def service_options(command: Command) -> Command:
 
 def search_options(command: Command) -> Command:
     """How the minimal working set is searched for."""
+    for options in (_world_options, _trial_options, _question_options, _record_options):
+        command = options(command)
+    return command
+
+
+def _world_options(command: Command) -> Command:
+    """What plays the jar, and where the answer goes."""
     for option in (
         click.option("-o", "--output", type=click.Path(dir_okay=False), help="Save the answer as a profile."),
         click.option(
@@ -262,6 +269,14 @@ def search_options(command: Command) -> Command:
             type=Seconds(0.1),
             help="With --trial-command: seconds one trial may take.",
         ),
+    ):
+        command = option(command)
+    return command
+
+
+def _trial_options(command: Command) -> Command:
+    """How one trial goes, and how many at once."""
+    for option in (
         click.option(
             "--recovery",
             type=click.Choice([str(kind) for kind in Recovery]),
@@ -300,6 +315,14 @@ def search_options(command: Command) -> Command:
             type=click.IntRange(0, 3),
             help="Repeat a failure that a member rests on this many times before it is believed.",
         ),
+    ):
+        command = option(command)
+    return command
+
+
+def _question_options(command: Command) -> Command:
+    """What is asked."""
+    for option in (
         click.option("--open", "stay_open", multiple=True, type=DependencyId(), help="Never cut this one."),
         click.option("--cut", "stay_cut", multiple=True, type=DependencyId(), help="Keep this one cut."),
         click.option(
@@ -313,6 +336,14 @@ def search_options(command: Command) -> Command:
             "--limit", default=64, show_default=True, type=click.IntRange(1), help="With --all: stop at this many sets."
         ),
         click.option("--direct", "is_direct", is_flag=True, help="Infer nothing: every claim is a trial of its own."),
+    ):
+        command = option(command)
+    return command
+
+
+def _record_options(command: Command) -> Command:
+    """What is kept of it, and how it is told."""
+    for option in (
         click.option(
             "--resume", type=click.Path(exists=True), help="Go on from the journal of a search that was interrupted."
         ),

@@ -15,18 +15,15 @@ pytestmark = pytest.mark.kernel
 PROCESSES = 6
 
 
-def exact(found: Recall) -> None:
-    """What holds whoever watches."""
+def exact(found: Recall, *, is_slowed: bool = False) -> None:
+    """What holds whoever watches. Callers that strace slows down may send a SYN again before they give up."""
     assert found.seen.lost == 0
     assert found.unknown() == set()
     assert found.misnamed() == {}
     assert len(found.names) == 2 * PROCESSES
     for row in found.rows():
         assert (row.attributed, row.wrong) == (row.made, 0), row
-        if row.how == "blackhole":  # on a busy machine a SYN is sent again before its caller gives up
-            assert row.seen >= row.made, row
-        else:
-            assert row.seen == row.made, row
+        assert row.seen == row.made or (is_slowed and row.how == "blackhole" and row.seen > row.made), row
 
 
 async def test_every_call_is_seen_counted_and_put_down_to_its_process(tmp_path: Path) -> None:
@@ -37,7 +34,7 @@ async def test_every_call_is_seen_counted_and_put_down_to_its_process(tmp_path: 
 @pytest.mark.skipif(not (shutil.which("strace") and shutil.which("tcpdump")), reason="needs strace and tcpdump")
 async def test_the_witnesses_saw_the_same(tmp_path: Path) -> None:
     found = await recall(tmp_path, waves=2, processes=PROCESSES, strace=True, capture=True)
-    exact(found)
+    exact(found, is_slowed=True)
     assert found.traced is not None
     assert found.traced == {row.dependency: row.made for row in found.rows() if row.dependency.startswith("tcp")}
     assert found.captured is not None
