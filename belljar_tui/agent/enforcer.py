@@ -146,10 +146,6 @@ class Enforcer:
             totals[dependency] = totals.get(dependency, Tally()).joined(tally)
         return totals
 
-    def undecided_calls(self) -> int:
-        """How many new calls met the seal before they had an element."""
-        return self._ruleset.read_seal()[1]
-
     def audit(self) -> bool:
         """Read the elements back and compare; a difference is an event."""
         kernel = {endpoint: verdict for endpoint, (verdict, _) in self._ruleset.read().items()}

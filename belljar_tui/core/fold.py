@@ -67,7 +67,7 @@ def _with(state: State, **changes: Any) -> State:
 
 
 def _view(state: State, dependency: str, at: float) -> DependencyView:
-    return state.dependencies.get(dependency) or DependencyView(dependency, first_seen=at, active_at=at)
+    return state.dependencies.get(dependency) or DependencyView(dependency, active_at=at)
 
 
 def _put(state: State, view: DependencyView, **changes: Any) -> State:

@@ -58,7 +58,6 @@ class DependencyView(msgspec.Struct, frozen=True, gc=False):
     calls_at_cut: int = 0
     """Of `calls`, those from before the current cut."""
     blocked_at: float | None = None
-    first_seen: float = 0.0
     active_at: float = 0.0
     """When traffic, a call or a block was last seen."""
     counted_at: float = 0.0
