@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
@@ -15,8 +15,8 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from belljar_tui.core import commands as cmd
-from belljar_tui.core.state import State
 from belljar_tui.tui.dialogs import HelpScreen, LinePrompt
+from belljar_tui.tui.explored import Explored
 from belljar_tui.tui.graph import GraphView
 from belljar_tui.tui.keys import PLAIN_MOVES, name_of
 from belljar_tui.tui.messages import DependencySelected
@@ -27,18 +27,6 @@ from belljar_tui.tui.themes import DARK, LIGHT, NAMED_DARK, NAMED_LIGHT
 FRAME_S, CLOCK_S = 0.04, 0.25
 """What is new waits at most this long; clocks alone, which show seconds, longer."""
 _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 118, 60, 16
-
-
-class Explored(Protocol):
-    """A session, live or recorded: what is true at its moment, and where commands go."""
-
-    @property
-    def state(self) -> State: ...
-    def now(self) -> float:
-        """Seconds since the session started."""
-        ...
-
-    async def do(self, command: cmd.AnyCommand) -> None: ...
 
 
 class Explorer(App[None]):

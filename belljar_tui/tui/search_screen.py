@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,15 +17,13 @@ from belljar_tui.core.model import NAME_SERVICE, Seal
 from belljar_tui.core.search import Conclusion
 from belljar_tui.core.search_view import SearchView
 from belljar_tui.tui.dialogs import HelpScreen, LinePrompt
+from belljar_tui.tui.explored import Explored
 from belljar_tui.tui.keys import name_of
 from belljar_tui.tui.messages import TrialSelected
 from belljar_tui.tui.result_view import ResultView
 from belljar_tui.tui.search_keys import GLYPHS, LEGEND, SEARCH_KEYS
 from belljar_tui.tui.search_panels import SearchStatus, TrialPanel
 from belljar_tui.tui.trial_grid import TrialGrid
-
-if TYPE_CHECKING:
-    from belljar_tui.tui.explorer import Explored
 
 _WIDE_COLUMNS, _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 150, 118, 60, 16
 
