@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from belljar_tui.core.evidence import Evidence, Ids
-from belljar_tui.core.model import Mode
+from belljar_tui.core.failures import SEALING
+from belljar_tui.core.model import Mode, Settings
 from belljar_tui.core.question import Phase, Question, Wanted
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 
@@ -42,7 +43,8 @@ class Asker:
         """What the outcomes say of cuts in `mode`."""
         question = self.question
         known = frozenset(question.candidates) | question.stay_open | question.stay_cut
-        return Evidence(self.outcomes, mode, known, is_direct=question.is_direct or is_direct)
+        is_direct = is_direct or question.is_direct or mode not in SEALING
+        return Evidence(self.outcomes, mode, known, is_direct=is_direct, settings=self._settings_of(mode))
 
     def infer_nothing(self) -> None:
         """From here on only what was tried counts."""
@@ -80,13 +82,21 @@ class Asker:
             return None
         return Wanted(self.again(opened, evidence, mode or self.question.modes[0]), phase, about)
 
-    def again(self, opened: Ids | None, evidence: Evidence, mode: Mode) -> Trial:
-        """The next attempt at a set. Raises Unclear when it was tried often and never said anything."""
+    def again(self, opened: Ids | None, evidence: Evidence, mode: Mode, about: str = "") -> Trial:
+        """The next attempt at a set. Raises Unclear when it was tried often and never said anything.
+
+        Args:
+            about: what is cut, where it is cut alone.
+        """
         attempts = evidence.attempts(opened)
-        trial = Trial(opened, mode, attempts + 1)
+        alone = "" if mode in SEALING else about
+        trial = Trial(opened, mode, attempts + 1, alone, self._settings_of(mode))
         if attempts >= DOUBTED and evidence.exact(opened) is None:
             raise Unclear(trial)
         return trial
+
+    def _settings_of(self, mode: Mode) -> Settings:
+        return self.question.settings.get(mode, Settings())
 
     def pinned(self, opened: Ids) -> Ids:
         return (opened | self.question.stay_open) - self.question.stay_cut

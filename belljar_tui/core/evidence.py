@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import Mode, Settings
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 
 Ids = frozenset[str]
+_DEFAULTS = Settings()
 
 
 class Evidence:
@@ -27,17 +28,27 @@ class Evidence:
             mode.
         known: ids known from the start.
         is_direct: infer nothing.
+        settings: the mode's parameters; outcomes with others are passed over, too.
     """
 
-    def __init__(self, outcomes: Iterable[Outcome], mode: Mode, known: Ids = frozenset(), *, is_direct: bool) -> None:
+    def __init__(
+        self,
+        outcomes: Iterable[Outcome],
+        mode: Mode,
+        known: Ids = frozenset(),
+        *,
+        is_direct: bool,
+        settings: Settings = _DEFAULTS,
+    ) -> None:
         self._mode = mode
         self.is_direct = is_direct
         self._exact: dict[Ids | None, list[Outcome]] = {}
         seen: set[str] = set(known)
         for outcome in outcomes:
             seen |= (outcome.called or frozenset()) | (outcome.blocked or frozenset())
-            if outcome.trial.open is None or outcome.trial.mode is mode:
-                self._exact.setdefault(outcome.trial.open, []).append(outcome)
+            trial = outcome.trial
+            if trial.open is None or (trial.mode is mode and trial.settings == settings):
+                self._exact.setdefault(trial.open, []).append(outcome)
         self.universe: Ids = frozenset(seen)
         """Every id known or seen."""
         self._healthy = [group[0] for group in self._groups(TrialVerdict.HEALTHY)]

@@ -1,4 +1,4 @@
-"""The parameters of a cut as a person types them: `delay_s=0.5 jitter_s=0.1`."""
+"""Parameters as a person types them: of a cut `delay_s=0.5 jitter_s=0.1`, of trials `refuse,slow:delay_s=2`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,39 @@ from collections.abc import Mapping
 import msgspec
 
 from belljar_tui.core.commands import Cut
-from belljar_tui.core.failures import FAILURES, why_no_cut
-from belljar_tui.core.model import Dependency, Mode
-from belljar_tui.errors import BadParameters
+from belljar_tui.core.failures import FAILURES, SEALING, why_no_cut
+from belljar_tui.core.model import Dependency, Mode, Settings
+from belljar_tui.errors import BadParameters, UsageError
+
+TrialModes = dict[Mode, Settings]
+"""How cuts fail in trials, with their parameters. The set is found in the first."""
+_ANYBODY = "tcp://any:1"
+
+
+def parse_modes(text: str) -> TrialModes:
+    """`refuse,dns,slow:delay_s=2:jitter_s=0.5`
+
+    Raises:
+        UsageError: a word is no mode, or says what the mode does not have, or the first cannot seal.
+    """
+    modes: TrialModes = {}
+    for word in text.split(","):
+        name, *words = word.strip().split(":")
+        if name not in list(Mode):
+            raise UsageError(f"{name!r} is not a mode. They are: {', '.join(FAILURES)}.")
+        given = parse_given(" ".join(words), Mode(name), _ANYBODY)
+        modes.setdefault(Mode(name), msgspec.convert(given, Settings))
+    first = next(iter(modes))
+    if first not in SEALING or modes[first] != Settings():
+        known = ", ".join(SEALING)
+        word = text.partition(",")[0].strip()
+        raise UsageError(f"The set is found in the first mode, and {word} cannot seal. The first can be: {known}.")
+    return modes
+
+
+def set_apart(modes: TrialModes) -> dict[Mode, Settings]:
+    """Those whose parameters are not the defaults."""
+    return {mode: own for mode, own in modes.items() if own != Settings()}
 
 
 def parse_given(text: str, mode: Mode, dependency: str) -> dict[str, object]:

@@ -111,6 +111,7 @@ class DependencyEvidence(Part, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     """Where it was called: `tcp 10.77.1.10:5432`."""
     verdicts: dict[Mode, Verdict] = {}
+    """How the service took it, cut by itself in each mode."""
 
 
 class Evidence(Part, frozen=True, kw_only=True):
@@ -133,6 +134,8 @@ class Evidence(Part, frozen=True, kw_only=True):
     """Dependencies whose loss together breaks the service; a set of one is a single point of failure."""
     working_sets: tuple[tuple[str, ...], ...] = ()
     """Other minimal working sets that were found."""
+    parameters: dict[Mode, str] = {}
+    """Of the modes that were tried, `delay_s=2`, where they were not the defaults."""
     contradictions: Count = 0
     """Trials in which more open dependencies were worse; the set rests on single steps then."""
     dependencies: tuple[DependencyEvidence, ...] = ()
@@ -332,6 +335,7 @@ def _learned_by_search(state: State, search: SearchView, found: Found) -> _Learn
         pinned=tuple(sorted(search.question.stay_open - set(found.minimal))),
         cut_sets=found.cut_sets,
         working_sets=tuple(one for one in found.working_sets if one != found.minimal),
+        parameters={mode: search.question.parameters_of(mode) for mode in search.question.settings},
         contradictions=len(found.conflicts),
         dependencies=tuple(
             _searched(_evidence(one, state.dependencies.get(one)), search.endpoints.get(one, ()), _verdicts(found, one))

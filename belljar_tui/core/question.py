@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from belljar_tui.core.model import Mode
+from belljar_tui.core.given import written
+from belljar_tui.core.model import Mode, Settings
 from belljar_tui.core.trial import Trial, TrialVerdict
 
 
@@ -34,6 +35,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Whether outcomes say what was called and what met a cut."""
     modes: tuple[Mode, ...] = (Mode.REFUSE,)
     """The first is how the set is sealed; the table has all of them."""
+    settings: dict[Mode, Settings] = {}
+    """The parameters of modes that have any, where they are not the defaults."""
     stay_open: frozenset[str] = frozenset()
     """Never cut; not counted into the set."""
     stay_cut: frozenset[str] = frozenset()
@@ -52,6 +55,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Infer nothing: every claim is a trial of its own."""
     limit: int = 64
     """With `is_all`: stop at this many sets."""
+
+    def parameters_of(self, mode: Mode) -> str:
+        """`delay_s=2`; empty where they are the defaults."""
+        return written(msgspec.to_builtins(self.settings.get(mode, Settings())))
+
+    def named(self, mode: Mode) -> str:
+        """`slow delay_s=2`"""
+        return f"{mode} {self.parameters_of(mode)}".rstrip()
 
 
 class Conclusion(StrEnum):

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from belljar_tui.core import cut_sets as cs
 from belljar_tui.core.asker import Asker, Need
 from belljar_tui.core.evidence import Evidence, Ids
+from belljar_tui.core.failures import SEALING, why_no_cut
 from belljar_tui.core.minimal import gallop, look_alikes_of
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import Dependency, Mode
 from belljar_tui.core.question import Conclusion, Conflict, Found, Phase, Wanted
 from belljar_tui.core.trial import TrialVerdict
+from belljar_tui.errors import BadDependencyId
+
+_IF = {
+    Mode.REFUSE: "refused",
+    Mode.BLACKHOLE: "it hangs",
+    Mode.RESET: "reset",
+    Mode.UNREACHABLE: "unreachable",
+    Mode.DNS: "its name is gone",
+    Mode.SLOW: "slow",
+    Mode.HANG: "it never answers",
+    Mode.FLAKY: "flaky",
+}
 
 
 def explained(asker: Asker, minimal: Ids) -> Found:
@@ -39,22 +54,40 @@ def explained(asker: Asker, minimal: Ids) -> Found:
 
 
 def _modes(asker: Asker) -> dict[str, dict[Mode, TrialVerdict]]:
-    """Each dependency cut by itself, in each mode; in the first mode only as far as it is known or asked for."""
+    """Each dependency cut by itself, in each mode it can fail in; in the first mode only as far as it is known or asked
+    for."""
     table: dict[str, dict[Mode, TrialVerdict]] = {}
     missing: list[Wanted] = []
     for mode in asker.question.modes:
         is_first = mode is asker.question.modes[0]
         evidence = asker.evidence if is_first else asker.evidence_of(mode)
         for one in sorted(asker.cuttable - _never_called(asker)):
+            if not is_first and not _can_fail(one, mode):
+                continue
             opened = asker.pinned(asker.cuttable - {one})
             verdict = evidence.verdict(opened)
             if verdict is not None:
                 table.setdefault(one, {})[mode] = verdict
             elif not is_first or asker.question.has_sweep:
-                missing.append(Wanted(asker.again(opened, evidence, mode), Phase.MODES, one))
+                missing.append(Wanted(asker.again(opened, evidence, mode, one), Phase.MODES, one))
     if missing:
         raise Need(*missing)
     return table
+
+
+def _can_fail(identity: str, mode: Mode) -> bool:
+    """Whether a trial of it would be one. What an outside command calls a dependency need be no id of ours."""
+    try:
+        return mode in SEALING or not why_no_cut(Dependency.parse(identity), mode, {})
+    except BadDependencyId:
+        return True
+
+
+def in_modes(verdicts: Mapping[Mode, TrialVerdict]) -> str:
+    """What the modes of one dependency amount to: `fine if refused, broken if it hangs`; empty where they agree."""
+    fine = [_IF[mode] for mode, verdict in verdicts.items() if verdict is TrialVerdict.HEALTHY]
+    broken = [_IF[mode] for mode, verdict in verdicts.items() if verdict is TrialVerdict.BROKEN]
+    return f"fine if {' or '.join(fine)}, broken if {' or '.join(broken)}" if fine and broken else ""
 
 
 def _never_called(asker: Asker) -> Ids:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Wanted
+from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Settings, Wanted
 
 
 class Recovery(StrEnum):
@@ -34,14 +34,21 @@ class Trial(msgspec.Struct, frozen=True, order=False):
     """How all else fails."""
     attempt: int = 1
     """1, and more when the same trial is wanted again."""
+    alone: str = ""
+    """The one id that is cut in `mode`, where no seal can fail so; what else is not open is refused."""
+    settings: Settings = Settings()
+    """The parameters of that cut."""
 
     @property
     def wanted(self) -> Wanted:
         """The state it asks of a jar. The vacuum seal leaves name service open unless it is cut by itself."""
         if self.open is None:
             return Wanted()
-        cuts = {} if NAME_SERVICE in self.open else {NAME_SERVICE: self.mode}
-        return Wanted(Seal.VACUUM, self.mode, cuts, self.open - {NAME_SERVICE})
+        seal_mode = Mode.REFUSE if self.alone else self.mode
+        cuts = {} if NAME_SERVICE in self.open else {NAME_SERVICE: seal_mode}
+        alone = {self.alone: self.mode} if self.alone else {}
+        settings = {self.alone: self.settings} if self.settings != Settings() else {}
+        return Wanted(Seal.VACUUM, seal_mode, cuts | alone, self.open - {NAME_SERVICE}, settings)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from belljar_tui import __version__
-from belljar_tui.core.model import Mode
+from belljar_tui.core.given import TrialModes
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.cli_files import FILE_COMMANDS
@@ -57,7 +57,7 @@ def cli() -> None:
 @session_options
 @explorer_search_options
 @scenario_options
-def demo(lab: str, modes: tuple[Mode, ...], jobs: int, **options: Any) -> None:
+def demo(lab: str, modes: TrialModes, jobs: int, **options: Any) -> None:
     """Explore a built-in LAB: a little world in namespaces of its own.
 
     Needs no root, no engine and no network. Move to auth.lab and press space: the row is cut, blocked calls come in,
@@ -82,7 +82,7 @@ def run(
     health_for: int,
     health_every: float,
     health_timeout: float,
-    modes: tuple[Mode, ...],
+    modes: TrialModes,
     jobs: int,
     **options: Any,
 ) -> None:

@@ -17,7 +17,8 @@ import msgspec
 from belljar_tui import __version__, locations
 from belljar_tui.core import events as ev
 from belljar_tui.core.fold import apply, fold
-from belljar_tui.core.model import Mode, Wanted
+from belljar_tui.core.given import TrialModes, set_apart
+from belljar_tui.core.model import Wanted
 from belljar_tui.core.question import Conclusion, Found, Question
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome, Recovery
@@ -61,7 +62,7 @@ class MinimizeAsked(msgspec.Struct, frozen=True, kw_only=True):
     dependencies: str | None
     trial_limit: float
     recovery: str
-    modes: tuple[Mode, ...]
+    modes: TrialModes
     deadline_s: float | None
     soak_s: float | None
     jobs: int
@@ -252,7 +253,8 @@ def _question(line: MinimizeAsked, candidates: Sequence[str], *, has_evidence: b
     return Question(
         candidates=tuple(candidates),
         has_evidence=has_evidence,
-        modes=line.modes,
+        modes=tuple(line.modes),
+        settings=set_apart(line.modes),
         stay_open=frozenset(line.stay_open),
         stay_cut=frozenset(line.stay_cut),
         prefer=line.prefer,

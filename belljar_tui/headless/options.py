@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from belljar_tui.core.check import parse_check
-from belljar_tui.core.failures import SEALING, help_lines
-from belljar_tui.core.model import Dependency, Mode
+from belljar_tui.core.failures import help_lines
+from belljar_tui.core.given import TrialModes, parse_modes
+from belljar_tui.core.model import Dependency
 from belljar_tui.core.trial import Recovery
 from belljar_tui.errors import BellJarError, UsageError
 from belljar_tui.labs import LABS
@@ -166,7 +167,8 @@ def explorer_search_options(command: Command) -> Command:
             default="refuse,blackhole",
             show_default=True,
             type=Modes(),
-            help="Of the search (x): how cuts fail. The set is found in the first; the table shows all.",
+            help="Of the search (x): how cuts fail, with parameters or without (slow:delay_s=2). The set is found in "
+            "the first, which must be able to seal; the table shows what each does alone.",
         ),
         click.option(
             "--jobs",
@@ -193,20 +195,18 @@ class DependencyId(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
-class Modes(click.ParamType[tuple[Mode, ...]]):
-    """refuse,blackhole"""
+class Modes(click.ParamType[TrialModes]):
+    """refuse,blackhole,slow:delay_s=2"""
 
     name = "modes"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Mode, ...]:
-        if isinstance(value, tuple):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TrialModes:
+        if isinstance(value, dict):
             return value
-        words = [word.strip() for word in str(value).split(",")]
-        known = [str(mode) for mode in SEALING]
-        for word in words:
-            if word not in known:
-                self.fail(f"{word!r} is not a mode of trials. They can be: {', '.join(known)}.", param, ctx)
-        return tuple(dict.fromkeys(Mode(word) for word in words))
+        try:
+            return parse_modes(str(value))
+        except BellJarError as error:
+            self.fail(str(error), param, ctx)
 
 
 def service_options(command: Command) -> Command:
@@ -289,7 +289,8 @@ def _trial_options(command: Command) -> Command:
             default="refuse",
             show_default=True,
             type=Modes(),
-            help="How cuts fail, separated by commas. The set is found in the first; the table shows all.",
+            help="How cuts fail, separated by commas, some with parameters (slow:delay_s=2). The set is found in "
+            "the first, which must be able to seal; the table shows what each does alone.",
         ),
         click.option(
             "--deadline",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from belljar_tui.core.model import Mode, Seal, Wanted
+from belljar_tui.core.given import TrialModes
+from belljar_tui.core.model import Seal, Wanted
 from belljar_tui.core.scenario import first_wanted
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
@@ -34,7 +35,7 @@ def run(
     seal: str,
     headless: bool,
     journal: str | None,
-    search: tuple[Sequence[Mode], int],
+    search: tuple[TrialModes, int],
     container: ContainerAsked,
     scenario: str | None = None,
     as_json: bool = False,
@@ -60,7 +61,7 @@ def demo(
     seal: str,
     headless: bool,
     journal: str | None,
-    search: tuple[Sequence[Mode], int],
+    search: tuple[TrialModes, int],
     scenario: str | None = None,
     as_json: bool = False,
     predict: bool = False,
@@ -72,7 +73,7 @@ def demo(
 
 def _see(
     asked: Asked,
-    search: tuple[Sequence[Mode], int],
+    search: tuple[TrialModes, int],
     scenario: str | None,
     *,
     headless: bool,
@@ -90,7 +91,7 @@ def _see(
     return show(_opening(asked, search, Teacher(must_foretell=True) if predict else None), headless=headless)
 
 
-def _play(asked: Asked, search: tuple[Sequence[Mode], int], scenario: str, *, headless: bool, as_json: bool) -> int:
+def _play(asked: Asked, search: tuple[TrialModes, int], scenario: str, *, headless: bool, as_json: bool) -> int:
     """The session with a scenario beside it; 0 when all went as expected."""
     script = Script.read(scenario, asked.lab)
     if not asked.health.checks and any(step.expect is not None for step in script.scenario.steps):
@@ -113,7 +114,7 @@ def _play(asked: Asked, search: tuple[Sequence[Mode], int], scenario: str, *, he
     return verdict.code
 
 
-def _opening(asked: Asked, search: tuple[Sequence[Mode], int], teacher: Teacher | None = None) -> Callable[[], Opened]:
+def _opening(asked: Asked, search: tuple[TrialModes, int], teacher: Teacher | None = None) -> Callable[[], Opened]:
     """A session that finds minimal working sets in these modes, with so many jars at once."""
 
     def searches(of: Asked, folder: Path) -> NewSearch:

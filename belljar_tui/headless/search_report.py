@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.markup import escape
 
-from belljar_tui.core.model import Mode
 from belljar_tui.core.question import Conclusion, Found
+from belljar_tui.core.reasons import in_modes
 from belljar_tui.core.search_view import SearchView
 from belljar_tui.core.trial import TrialVerdict
 
@@ -20,6 +20,9 @@ WORDS = {
 """What a trial with one dependency cut says of it."""
 _STYLES = {TrialVerdict.HEALTHY: "green", TrialVerdict.BROKEN: "red", TrialVerdict.INCONCLUSIVE: "yellow"}
 _MARKS = {TrialVerdict.HEALTHY: "✓", TrialVerdict.BROKEN: "✗", TrialVerdict.INCONCLUSIVE: "?"}
+
+_CELL = 12
+"""Letters of a column."""
 
 
 def as_json(view: SearchView, found: Found) -> dict[str, Any]:
@@ -34,6 +37,7 @@ def as_json(view: SearchView, found: Found) -> dict[str, Any]:
             identity: {str(mode): WORDS[verdict] for mode, verdict in verdicts.items()}
             for identity, verdicts in found.modes.items()
         },
+        "parameters": {str(mode): view.question.parameters_of(mode) for mode in view.question.settings},
         "trials": view.done,
         "monotone": found.is_monotone,
         "working_sets": found.working_sets,
@@ -120,25 +124,18 @@ def _modes(view: SearchView, found: Found) -> Iterator[str]:
     if len(modes) < 2 or not found.modes:
         return
     width = max(len(_shown(identity)) for identity in found.modes)
-    yield f"  {'cut by itself':<{width}}  " + "  ".join(f"{mode!s:<12}" for mode in modes)
+    widths = {mode: max(_CELL, len(view.question.named(mode))) for mode in modes}
+    yield f"  {'cut by itself':<{width}}  " + "  ".join(f"{view.question.named(m):<{w}}" for m, w in widths.items())
     for identity, verdicts in sorted(found.modes.items(), key=lambda item: _shown(item[0])):
-        cells = "  ".join(_cell(verdicts.get(mode)) for mode in modes)
-        yield f"  {_shown(identity):<{width}}  {cells}{_trap(verdicts)}"
+        cells = "  ".join(_cell(verdicts.get(mode), widths[mode]) for mode in modes)
+        amounts_to = in_modes(verdicts)
+        yield f"  {_shown(identity):<{width}}  {cells}{amounts_to and f'  {amounts_to}'}"
 
 
-def _cell(verdict: TrialVerdict | None) -> str:
+def _cell(verdict: TrialVerdict | None, width: int) -> str:
     if verdict is None:
-        return f"{'·':<12}"
-    return f"[{_STYLES[verdict]}]{f'{_MARKS[verdict]} {WORDS[verdict]}':<12}[/]"
-
-
-def _trap(verdicts: dict[Mode, TrialVerdict]) -> str:
-    is_fine_refused = verdicts.get(Mode.REFUSE) is TrialVerdict.HEALTHY
-    return "  fine if refused, broken if it hangs" if is_fine_refused and _hangs(verdicts) else ""
-
-
-def _hangs(verdicts: dict[Mode, TrialVerdict]) -> bool:
-    return any(verdicts.get(mode) is TrialVerdict.BROKEN for mode in (Mode.BLACKHOLE, Mode.HANG))
+        return f"{'·':<{width}}"
+    return f"[{_STYLES[verdict]}]{f'{_MARKS[verdict]} {WORDS[verdict]}':<{width}}[/]"
 
 
 def _doubts(view: SearchView, found: Found) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import Mode
+from belljar_tui.core.given import TrialModes, set_apart
 from belljar_tui.core.question import Question
 from belljar_tui.core.trial import Outcome, Recovery
 from belljar_tui.headless.opening import Asked, jar_oracle, steady_oracle
@@ -31,11 +31,11 @@ def soak_s_of(recovery: Recovery, health: Checks) -> float:
     return SOAK_S if recovery is Recovery.STEADY else 2 * health.every_s
 
 
-def new_search_of(asked: Asked, folder: Path, modes: Sequence[Mode], jobs: int) -> NewSearch:
+def new_search_of(asked: Asked, folder: Path, modes: TrialModes, jobs: int) -> NewSearch:
     """What the explorer starts: cold trials of the session's own service."""
     opening = ev.SearchStarted(
         at=0.0,
-        question=Question(modes=tuple(modes)),
+        question=Question(modes=tuple(modes), settings=set_apart(modes)),
         deadline_s=LAB_DEADLINE_S if asked.lab else 0.0,
         soak_s=soak_s_of(Recovery.COLD, asked.health),
         jobs=jobs,

@@ -3,8 +3,9 @@
     BELLJAR_OPEN   ids left open, one a line          exit 0    healthy
     BELLJAR_CUT    all others, one a line             exit 1    broken
     BELLJAR_MODE   how they fail                      exit 125  nothing was learned
+    BELLJAR_PARAMETERS  of the mode, `delay_s=2`      any other: an error that ends the search
     BELLJAR_JOB    which of the trials at once, from 0
-    BELLJAR_TRIAL  the trial's number                 any other: an error that ends the search
+    BELLJAR_TRIAL  the trial's number
 
 What the command started in its own process group is ended with it.
 """
@@ -23,12 +24,16 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
+from belljar_tui.core.given import written
 from belljar_tui.core.search import Wanted
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import TrialCommandFailed, UsageError
 from belljar_tui.trials.log import last_line, new_log
 
-OPEN, CUT, MODE, JOB, NUMBER = "BELLJAR_OPEN", "BELLJAR_CUT", "BELLJAR_MODE", "BELLJAR_JOB", "BELLJAR_TRIAL"
+OPEN, CUT, MODE, PARAMETERS = "BELLJAR_OPEN", "BELLJAR_CUT", "BELLJAR_MODE", "BELLJAR_PARAMETERS"
+JOB, NUMBER = "BELLJAR_JOB", "BELLJAR_TRIAL"
 _VERDICTS = {0: TrialVerdict.HEALTHY, 1: TrialVerdict.BROKEN, 125: TrialVerdict.INCONCLUSIVE}
 _VARIABLE_BYTES = 128 << 10
 """Linux takes no longer environment variable, its name and last zero included (MAX_ARG_STRLEN, 32 pages)."""
@@ -137,6 +142,7 @@ class CommandOracle:
             OPEN: _lines(opened),
             CUT: _lines(cut),
             MODE: str(trial.mode),
+            PARAMETERS: written(msgspec.to_builtins(trial.settings)),
             JOB: str(job),
             NUMBER: str(number),
         }

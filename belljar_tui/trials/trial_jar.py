@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.failures import why_no_cut
 from belljar_tui.core.fold import apply
-from belljar_tui.core.model import Wanted
+from belljar_tui.core.model import Dependency, Wanted
 from belljar_tui.core.state import State
-from belljar_tui.errors import AgentLost, BellJarError, Unsealed
+from belljar_tui.errors import AgentLost, BellJarError, JarError, Unsealed
 
 _ANSWER_S = 10.0
 """An agent answers within milliseconds; one that takes so long does not live any more."""
@@ -83,16 +84,19 @@ class TrialJar:
             raise Unsealed("The jar's seal is not proven.", self.state.proof.detail)
 
     async def begin(self, wanted: Wanted, log_path: str, environment: Mapping[str, str]) -> None:
-        """Start the service. Raises errors.AgentLost when the jar has ended."""
+        """Start the service. Raises errors.AgentLost when the jar has ended, errors.JarError when it cannot do this."""
         if self.lost is not None:
             raise self.lost
+        self._can(wanted)
         self._wanted = wanted
         await self._jar.begin(wanted, log_path, environment)
 
     async def want(self, wanted: Wanted) -> None:
-        """Change the seal, and wait until it is in force (or the jar is over). Raises errors.AgentLost."""
+        """Change the seal, and wait until it is in force (or the jar is over). Raises errors.AgentLost, or
+        errors.JarError when it cannot do this."""
         if wanted == self._wanted:
             return  # nothing would change, and nothing be said
+        self._can(wanted)
         self._wanted = wanted
         before = self.changes
         await self._jar.want(wanted)
@@ -123,6 +127,12 @@ class TrialJar:
         await self._jar.kill()
         if self._reading is not None:
             await asyncio.wait([self._reading])
+
+    def _can(self, wanted: Wanted) -> None:
+        """Raises errors.JarError when this kernel cannot do what is wanted."""
+        for identity, mode in wanted.cuts.items():
+            if why := why_no_cut(Dependency.parse(identity), mode, {}, self.state.lacks):
+                raise JarError(f"{why}.")
 
     async def _read(self) -> None:
         try:

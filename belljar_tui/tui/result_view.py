@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from belljar_tui.core.model import Mode
+from belljar_tui.core.question import Question
+from belljar_tui.core.reasons import in_modes
 from belljar_tui.core.search import Conclusion, Conflict, Found
 from belljar_tui.core.search_view import SearchView
 from belljar_tui.core.trial import TrialVerdict
@@ -41,7 +42,7 @@ def answer(name: str, view: SearchView, found: Found) -> RenderableType:
         return Group(*_no_answer(name, view, found))
     parts: list[RenderableType] = [_claim(name, view, found), Text(), _table(_sets(found))]
     if len(view.question.modes) > 1:
-        parts += [Text(), _heat_map(view.question.modes, found)]
+        parts += [Text(), _heat_map(view.question, found)]
     return Group(*parts, Text(), _table(_reliance(view, found)))
 
 
@@ -81,16 +82,18 @@ def _line(glyph: str, style: str, text: str) -> Text:
     return line
 
 
-def _heat_map(modes: tuple[Mode, ...], found: Found) -> Table:
+def _heat_map(question: Question, found: Found) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("each cut by itself", no_wrap=True, overflow="ellipsis")
-    for mode in modes:
-        table.add_column(str(mode), justify="center", no_wrap=True)
+    for mode in question.modes:
+        table.add_column(question.named(mode), justify="center", no_wrap=True)
     table.add_column("", overflow="fold")
-    telling_first = sorted(found.modes, key=lambda one: (not say.in_modes(found.modes[one]), say.named(one)))
+    telling_first = sorted(found.modes, key=lambda one: (not in_modes(found.modes[one]), say.named(one)))
     for one in telling_first:
         row = found.modes[one]
-        table.add_row(say.named(one), *(_heat(row.get(mode)) for mode in modes), Text(say.in_modes(row), "bold yellow"))
+        table.add_row(
+            say.named(one), *(_heat(row.get(mode)) for mode in question.modes), Text(in_modes(row), "bold yellow")
+        )
     return table
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from belljar_tui.core.grid import Cell, Decision, Heading
-from belljar_tui.core.model import Dependency, Mode, Protocol
+from belljar_tui.core.model import Dependency, Protocol
 from belljar_tui.core.search import Conclusion, Phase
 from belljar_tui.core.search_view import SearchView, TrialView
 from belljar_tui.core.trial import TrialVerdict
@@ -51,13 +51,6 @@ _PHASES = {
     Phase.CONFIRM: "confirming the set",
     Phase.MODES: "the same in the other modes",
     Phase.REASONS: "looking for what can stand in",
-}
-_FAILS = {
-    Mode.REFUSE: "refused",
-    Mode.BLACKHOLE: "it hangs",
-    Mode.RESET: "reset",
-    Mode.UNREACHABLE: "unreachable",
-    Mode.HANG: "it never answers",
 }
 
 
@@ -145,17 +138,6 @@ def brief(view: SearchView | None) -> str:
     if view.stopped:
         return "search stopped"
     return f"{'paused' if view.is_paused else 'search'} {view.done}/{view.done + view.expected}"
-
-
-def in_modes(row: Mapping[Mode, TrialVerdict]) -> str:
-    """What the modes of one dependency amount to: `fine if refused, broken if it hangs`; empty where they agree."""
-    fine = [_fails(mode) for mode, verdict in row.items() if verdict is TrialVerdict.HEALTHY]
-    broken = [_fails(mode) for mode, verdict in row.items() if verdict is TrialVerdict.BROKEN]
-    return f"fine if {' or '.join(fine)}, broken if {' or '.join(broken)}" if fine and broken else ""
-
-
-def _fails(mode: Mode) -> str:
-    return _FAILS.get(mode, str(mode))
 
 
 def progress(view: SearchView, width: int) -> tuple[str, str]:

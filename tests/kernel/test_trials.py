@@ -19,7 +19,7 @@ from test_lab_checkout import MARK, gone, kill_marked, marked
 from worlds import ROOT
 
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Wanted
+from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Settings, Wanted
 from belljar_tui.core.search import Found, Phase, Question
 from belljar_tui.core.search import Wanted as WantedTrial
 from belljar_tui.core.trial import Outcome, Recovery, Trial, TrialVerdict
@@ -140,6 +140,24 @@ async def test_a_cache_is_tolerated_when_refused_and_needed_when_it_hangs(tmp_pa
     assert [outcome.blocked for outcome in (refused, hanging, other)] == [
         frozenset({one}) for one in (CACHE, CACHE, RECS)
     ]
+
+
+@pytest.mark.parametrize("recovery", Recovery)
+async def test_a_cache_is_tolerated_without_its_name_and_needed_when_it_is_slow(
+    tmp_path: Path, recovery: Recovery
+) -> None:
+    make = jar_oracle if recovery is Recovery.COLD else steady_oracle
+    opened = frozenset(EVERYTHING - {CACHE})
+    slow = Trial(opened, Mode.SLOW, alone=CACHE, settings=Settings(delay_s=3))
+    unnamed = Trial(opened, Mode.DNS, alone=CACHE)
+    never = Trial(opened, Mode.FLAKY, alone=CACHE, settings=Settings(fraction=1.0))
+    async with started(make(lab(), tmp_path, deadline_s=5.0, soak_s=1.0), 3) as run:
+        outcomes = await asyncio.gather(run(slow), run(unnamed), run(never))
+    broken, *healthy = outcomes
+    assert (broken.verdict, broken.detail) == (TrialVerdict.BROKEN, "no answer within 1 s")
+    assert [outcome.verdict for outcome in healthy] == [TrialVerdict.HEALTHY] * 2
+    if recovery is Recovery.COLD:  # a running service keeps the flows it has
+        assert healthy[1].blocked == frozenset({CACHE})
 
 
 async def test_hanging_the_set_that_needs_the_cache_too_is_enough(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import BROKEN, HEALTHY, Ids, Staged, needing, solve
 
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import NAME_SERVICE, Mode, Settings
 from belljar_tui.core.search import Conclusion, Phase, Question, expected, plan
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 
@@ -222,6 +222,34 @@ def test_the_mode_table_tells_a_hang_from_a_refusal() -> None:
     assert found.minimal == (db,)
     assert found.modes[cache] == {Mode.REFUSE: HEALTHY, Mode.BLACKHOLE: BROKEN}
     assert found.modes[db] == {Mode.REFUSE: BROKEN, Mode.BLACKHOLE: BROKEN}
+
+
+def test_what_cannot_seal_is_tried_on_one_at_a_time_and_only_on_what_can_fail_so() -> None:
+    cache, clock, address = "tcp://cache.lab:6379", "udp://time.lab:123", "tcp://10.9.0.44:443"
+    everything = frozenset({cache, clock, address})
+    trials: list[Trial] = []
+
+    def run(trial: Trial) -> Outcome:
+        trials.append(trial)
+        cut = everything - (everything if trial.open is None else trial.open)
+        is_slow = trial.mode is Mode.SLOW and trial.alone == cache
+        is_broken = address in cut or is_slow
+        blocked = cut if trial.alone == "" else frozenset[str]()
+        return Outcome(trial=trial, verdict=BROKEN if is_broken else HEALTHY, called=everything, blocked=blocked)
+
+    question = Question(modes=(Mode.REFUSE, Mode.SLOW, Mode.DNS), settings={Mode.SLOW: Settings(delay_s=3)})
+    found, _ = solve(question, run)
+    assert found.minimal == (address,)
+    assert found.modes == {
+        address: {Mode.REFUSE: BROKEN, Mode.SLOW: BROKEN},
+        cache: {Mode.REFUSE: HEALTHY, Mode.SLOW: BROKEN, Mode.DNS: HEALTHY},
+        clock: {Mode.REFUSE: HEALTHY, Mode.DNS: HEALTHY},
+    }
+    slow = next(trial for trial in trials if trial.alone == cache and trial.mode is Mode.SLOW)
+    assert slow.wanted.cuts == {cache: Mode.SLOW, NAME_SERVICE: Mode.REFUSE}
+    assert slow.wanted.settings == {cache: Settings(delay_s=3)}
+    assert slow.wanted.opens == everything - {cache}
+    assert slow.wanted.mode_of("tcp://never.seen:1") is Mode.REFUSE
 
 
 @given(staged())

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from belljar_tui.agent.network import comes_true
-from belljar_tui.core.model import Mode
+from belljar_tui.core.model import Mode, Settings
 from belljar_tui.core.search import Phase, Wanted
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.errors import BellJarError, TrialCommandFailed, UsageError
@@ -75,11 +75,15 @@ async def test_its_exit_code_is_the_verdict_and_its_last_line_the_detail(
 
 
 async def test_it_is_told_what_is_open_what_is_cut_how_and_which_trial_it_is(tmp_path: Path) -> None:
-    made = oracle(tmp_path, 'echo "$BELLJAR_OPEN|$BELLJAR_CUT|$BELLJAR_MODE|$BELLJAR_JOB|$BELLJAR_TRIAL|$HOME"')
+    told = "$BELLJAR_OPEN|$BELLJAR_CUT|$BELLJAR_MODE|$BELLJAR_PARAMETERS|$BELLJAR_JOB|$BELLJAR_TRIAL|$HOME"
+    made = oracle(tmp_path, f'echo "{told}"')
     await made.start(1)
-    await tried(made, Trial(frozenset({"dns:", "tcp://db:5432"}), Mode.BLACKHOLE), 7)
+    slow = Trial(
+        frozenset({"dns:", "tcp://db:5432"}), Mode.SLOW, alone="tcp://auth:9000", settings=Settings(delay_s=2.5)
+    )
+    await tried(made, slow, 7)
     said = (tmp_path / "trial-7.log").read_text()
-    assert said == f"dns:\ntcp://db:5432|tcp://auth:9000|blackhole|0|7|{os.environ.get('HOME', '')}\n"
+    assert said == f"dns:\ntcp://db:5432|tcp://auth:9000|slow|delay_s=2.5|0|7|{os.environ.get('HOME', '')}\n"
 
 
 async def test_with_everything_open_all_candidates_are_open_and_nothing_is_cut(tmp_path: Path) -> None:
