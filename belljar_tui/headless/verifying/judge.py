@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from belljar_tui.core.events import HoleFound
 from belljar_tui.core.model import Dependency, Health
 from belljar_tui.core.profile import Profile, called_in, claim_of
 from belljar_tui.core.state import State
@@ -100,7 +101,7 @@ def _verdict(profile: Profile, run: Run, has_new: bool) -> Verdict:
         return Verdict.UNSEALED
     if run.trouble or run.is_interrupted:
         return Verdict.INCONCLUSIVE
-    if _leak(run.state):
+    if _leak(profile, run.state):
         return Verdict.UNSEALED
     if run.held:
         return Verdict.DRIFTED if has_new else Verdict.HOLDS
@@ -109,20 +110,30 @@ def _verdict(profile: Profile, run: Run, has_new: bool) -> Verdict:
     return Verdict.BROKEN
 
 
-def _leak(state: State) -> str:
+def _leak(profile: Profile, state: State) -> str:
     """Why the seal cannot be relied on; empty when it can."""
     if state.proof is None:
         return "The seal was not proven."
     if not state.proof.ok:
         return state.proof.detail
+    holes = [f"{hole.path} ({hole.source}) is a hole in the seal" for hole in _unnamed(profile, state)]
+    if holes:
+        return f"{'; '.join(holes)}, and the profile does not name it."
     return "; ".join(state.audit_failures)
+
+
+def _unnamed(profile: Profile, state: State) -> list[HoleFound]:
+    """Ways around the seal that nobody agreed to when the profile was saved."""
+    container = profile.service.container
+    mounted = {mount.split(":")[1] for mount in container.mounts} if container is not None else set[str]()
+    return [hole for hole in state.holes if hole.path not in mounted]
 
 
 def _why(profile: Profile, run: Run, result: Verified) -> str:
     if run.trouble:
         return run.trouble
     if result.verdict is Verdict.UNSEALED:
-        return _leak(run.state)
+        return _leak(profile, run.state)
     if run.is_interrupted:
         return f"Interrupted; until then the service was {_so_far(run.state)}."
     if run.held:

@@ -8,7 +8,16 @@ import pytest
 from belljar_tui.core import events as ev
 from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode
-from belljar_tui.core.profile import VERSION, DependencyEvidence, Evidence, Healthy, Profile, Recovery, Service
+from belljar_tui.core.profile import (
+    VERSION,
+    Container,
+    DependencyEvidence,
+    Evidence,
+    Healthy,
+    Profile,
+    Recovery,
+    Service,
+)
 from belljar_tui.core.state import State
 from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.headless.verifying.judge import add_members, healthy_after_s, judged, judged_member
@@ -54,6 +63,23 @@ def of(run: Run, profile: Profile = PROFILE) -> Verified:
 def test_healthy_to_the_end_of_the_soak_holds_and_says_nothing() -> None:
     result = of(Run(state=UP, held=True, soak_s=1.0))
     assert (result.verdict, result.healthy_after_s, result.why) == (Verdict.HOLDS, 1.0, "")
+
+
+def test_a_hole_in_the_seal_that_the_profile_does_not_name_is_unsealed() -> None:
+    hole = ev.HoleFound(at=0.5, path="/run/app.sock", source="backup (7)", kind="mounts")
+    result = of(Run(state=seen(hole, health(1.2, Health.HEALTHY, "200")), held=True, soak_s=1.0))
+    assert (result.verdict, exit_code([result])) == (Verdict.UNSEALED, Exit.UNSEALED)
+    assert result.why == "/run/app.sock (backup (7)) is a hole in the seal, and the profile does not name it."
+
+
+def test_a_hole_that_the_profile_names_is_agreed_to() -> None:
+    hole = ev.HoleFound(at=0.5, path="/conf", source="/srv/conf", kind="files")
+    container = Container(image="shop", mounts=("/srv/conf:/conf:ro",))
+    profile = msgspec.structs.replace(PROFILE, service=Service(container=container))
+    run = Run(state=seen(hole, health(1.2, Health.HEALTHY, "200")), held=True, soak_s=1.0)
+    assert of(run, profile).verdict is Verdict.HOLDS
+    elsewhere = msgspec.structs.replace(container, mounts=("/srv/other:/other",))
+    assert of(run, msgspec.structs.replace(PROFILE, service=Service(container=elsewhere))).verdict is Verdict.UNSEALED
 
 
 def test_a_call_to_something_unknown_is_a_drift_even_when_it_is_healthy() -> None:
