@@ -54,8 +54,7 @@ def claim_in(state: State, profile: Profile | None, version: str) -> Claim:
 
 def _amounts_to(state: State, version: str) -> Profile:
     """Raises BellJarError where the session does not come to a profile."""
-    lab = state.name if state.jar == "lab" else None
-    return profile_of(state, deadline_s=_DEADLINE_S, date=state.started, version=version, lab=lab)
+    return profile_of(state, deadline_s=_DEADLINE_S, date=state.started, version=version, lab=state.lab)
 
 
 def _standing(state: State) -> tuple[Standing, str]:

@@ -203,6 +203,12 @@ class State(msgspec.Struct, frozen=True, gc=False):
         return str(dependency)
 
     @property
+    def lab(self) -> str | None:
+        """The built-in lab it is in; None elsewhere."""
+        kind, _, name = self.jar.partition(" ")
+        return (name or self.name) if kind == "lab" else None
+
+    @property
     def modes(self) -> tuple[Mode, ...]:
         """How a dependency can be cut in this session."""
         return tuple(mode for mode in FAILURES if mode not in self.lacks)

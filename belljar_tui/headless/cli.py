@@ -53,7 +53,7 @@ def cli() -> None:
 
 
 @cli.command(epilog=MODES_HELP, short_help="Explore a built-in LAB, a little world of namespaces.")
-@click.argument("lab", default="checkout", type=click.Choice(list(LABS)))
+@click.argument("lab", default="checkout", type=click.Choice(list(LABS)), metavar="[LAB]")
 @session_options
 @explorer_search_options
 @scenario_options
@@ -62,6 +62,13 @@ def demo(lab: str, modes: TrialModes, jobs: int, **options: Any) -> None:
 
     Needs no root, no engine and no network. Move to auth.lab and press space: the row is cut, blocked calls come in,
     and health turns red with the check's own words. Space again, and it recovers.
+
+    \b
+    Labs:
+      checkout    a shop's checkout, nine dependencies, one of which is in no document (unless you say otherwise)
+      pool        a shop that makes every call through four shared workers
+      bootstrap   a portal and the four services it needs; bootstrap/identity, /storage, /vault, /scheduler and
+                  /portal put that one of the five into the jar
     """
     from belljar_tui.headless import run as running
 

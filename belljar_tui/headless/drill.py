@@ -26,7 +26,7 @@ from belljar_tui.journal.drill_file import drill_text, read_drill, write_drill
 from belljar_tui.journal.drill_progress import keep, read_progress
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.sessions import journal_at
-from belljar_tui.labs import LABS
+from belljar_tui.labs import WORLDS
 from belljar_tui.session import Session
 from belljar_tui.teaching import Teacher
 
@@ -160,9 +160,8 @@ def make(journal: str, *, output: str | None) -> int:
 def drill_of(path: Path) -> Drill:
     """Raises BadJournal; UsageError where nothing was cut, or the session was in no lab."""
     events = read_journal(path)
-    lab = next(
-        (lab for lab in LABS.values() if tuple(getattr(events[0], "command", ()))[-1:] == lab.service[-1:]), None
-    )
+    command = getattr(events[0], "command", ())
+    lab = next((lab for lab in WORLDS.values() if lab.service[-1] in command), None)
     if lab is None:
         raise UsageError(f"{path} was not recorded in a lab.", "A drill's world is a lab's.", "Use: belljar demo")
     try:

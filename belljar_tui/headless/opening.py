@@ -96,7 +96,7 @@ def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> As
     lab = LABS[name]
     timing = health or Checks()
     return Asked(
-        name=lab.name,
+        name=lab.in_jar,
         command=(sys.executable, *lab.service),
         health=msgspec.structs.replace(timing, checks=timing.checks or lab.checks),
         wanted=wanted,
@@ -182,7 +182,9 @@ def jar_of(asked: Asked) -> str:
         return f"attached via {asked.attached.via}"
     if asked.plan is not None:
         return "docker"
-    return "lab" if asked.lab else "namespaces"
+    if asked.lab:
+        return "lab" if asked.lab == asked.name else f"lab {asked.lab}"
+    return "namespaces"
 
 
 def jar_oracle(
@@ -241,7 +243,8 @@ def _jar(asked: Asked, log_path: str, zero: float, *, is_waiting: bool = False) 
     prepare = msgspec.structs.replace(_prepare(asked, log_path), is_waiting=is_waiting)
     grace_s = 0.0 if is_waiting else GRACE_S
     if asked.plan is None:
-        return NamespaceJar(prepare, lab=asked.lab, faults=asked.faults, clock_zero=zero, grace_s=grace_s)
+        world = LABS[asked.lab].world if asked.lab else None
+        return NamespaceJar(prepare, lab=world, faults=asked.faults, clock_zero=zero, grace_s=grace_s)
     from belljar_tui.jars.docker import DockerJar  # only then is the engine's SDK needed
 
     return DockerJar(asked.plan, prepare, log_path=log_path, clock_zero=zero, grace_s=grace_s, say=diagnostics.note)

@@ -249,7 +249,8 @@ def _world_options(command: Command) -> Command:
         click.option(
             "--lab",
             type=click.Choice(list(LABS)),
-            help="Search in a built-in lab, instead of a COMMAND.",
+            metavar="LAB",
+            help="Search in a built-in lab (belljar demo --help lists them), instead of a COMMAND.",
         ),
         click.option(
             "--trial-command",

@@ -10,7 +10,7 @@ import msgspec
 from belljar_tui.core.drill import VERSION, Drill, flaws
 from belljar_tui.errors import BadDrill
 from belljar_tui.journal import yaml_file
-from belljar_tui.labs import LABS
+from belljar_tui.labs import WORLDS
 
 
 def _migrated(fields: dict[str, Any], version: int) -> dict[str, Any]:
@@ -34,10 +34,10 @@ FORM = yaml_file.Form(
 def read_drill(path: Path) -> Drill:
     """Raises BadDrill: the message has the line, what is wrong and what to do."""
     drill, document = yaml_file.read(path, FORM)
-    lab = LABS.get(drill.lab)
+    lab = WORLDS.get(drill.lab)
     if lab is None:
         where = f"line {document.line_of(('lab',))}"
-        raise BadDrill(str(path), where, f"there is no lab {drill.lab!r}.", f"The labs are: {', '.join(LABS)}.")
+        raise BadDrill(str(path), where, f"there is no lab {drill.lab!r}.", f"The labs are: {', '.join(WORLDS)}.")
     for flaw in flaws(drill, lab.hosts, lab.dependencies, can_be_cold=lab.can_be_cold):
         where = f"line {document.line_of(flaw.path)}"
         raise BadDrill(str(path), where, yaml_file.sentence(flaw.why), flaw.remedy)

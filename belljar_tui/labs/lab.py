@@ -33,9 +33,31 @@ class Lab(msgspec.Struct, frozen=True):
     truth: Truth
     can_be_cold: bool = False
     """Its hosts can be off, and wait for one another when they start."""
+    services: dict[str, Truth] = {}
+    """Services of which each can be in the jar instead, by name, and what it really needs."""
+
+    @property
+    def world(self) -> str:
+        """The lab whose hosts are around it: `bootstrap` for `bootstrap/vault`."""
+        return self.name.partition("/")[0]
+
+    @property
+    def in_jar(self) -> str:
+        """What the service is called: `vault`; the lab's own name where it is the lab's own service."""
+        return self.name.rpartition("/")[2]
 
     @property
     def dependencies(self) -> frozenset[str]:
         """Ids of all there are, name service included."""
         one_of = (one for group in self.truth.one_of for one in group)
         return frozenset({*self.truth.always, *self.truth.cold_only, *one_of, *self.truth.tolerated, NAME_SERVICE})
+
+    def around(self, service: str) -> Lab:
+        """The same world with another of its services in the jar."""
+        return msgspec.structs.replace(
+            self,
+            name=f"{self.name}/{service}",
+            service=(*self.service, service),
+            truth=self.services[service],
+            services={},
+        )

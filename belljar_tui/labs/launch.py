@@ -24,7 +24,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from belljar_tui.core.drill import Fault
 from belljar_tui.core.model import How
-from belljar_tui.labs import LABS
+from belljar_tui.labs import WORLDS
 from belljar_tui.labs.faults import Front
 from belljar_tui.labs.hosts import Serve
 from belljar_tui.labs.lab import Lab
@@ -41,15 +41,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(arguments: list[str]) -> int:
     """Build the world, run the agent in its jar, and end with the agent's exit code."""
-    if len(arguments) < 3 or arguments[0] not in LABS or "--" not in arguments[1:-1]:
-        return _fail(f"expected LAB [FAULT...] -- AGENT..., LAB one of: {', '.join(LABS)}", 2)
+    if len(arguments) < 3 or arguments[0] not in WORLDS or "--" not in arguments[1:-1]:
+        return _fail(f"expected LAB [FAULT...] -- AGENT..., LAB one of: {', '.join(WORLDS)}", 2)
     end = arguments.index("--")
     try:
         faults = [Fault.parse(text) for text in arguments[1:end]]
     except ValueError as error:
         return _fail(f"this is no fault: {error}", 2)
     try:
-        return _run(LABS[arguments[0]], faults, arguments[end + 1 :])
+        return _run(WORLDS[arguments[0]], faults, arguments[end + 1 :])
     except (OSError, NetlinkError) as error:
         return _fail(f"the world could not be made: {error}", 4)
 

@@ -74,12 +74,15 @@ def title_of(report: Report) -> str:
 
 def command_of(report: Report) -> str:
     """How it was started. A lab's own command line names places on the machine it ran on, and brings nobody further."""
-    return f"belljar demo {report.state.name}" if report.state.jar == "lab" else " ".join(report.state.command)
+    return f"belljar demo {report.state.lab}" if report.state.lab else " ".join(report.state.command)
 
 
 def jar_of(report: Report) -> str:
     """Where it ran."""
-    jars = {"namespaces": "in a jar of namespaces", "lab": "in the built-in lab", "docker": "in a Docker jar"}
+    jars = {"namespaces": "in a jar of namespaces", "docker": "in a Docker jar"}
+    if report.state.lab:
+        name = report.state.lab
+        return "in the built-in lab" if name == report.state.name else f"in the built-in lab {name}"
     return jars.get(report.state.jar, f"in the jar {report.state.jar}" if report.state.jar else "")
 
 

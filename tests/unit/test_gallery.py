@@ -10,17 +10,22 @@ import pytest
 from belljar_tui import locations
 from belljar_tui.core.claim import Standing
 from belljar_tui.core.fold import fold
-from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.model import NAME_SERVICE, Health, Mode
+from belljar_tui.core.order.plan import order_of
 from belljar_tui.core.profile import Verdict
 from belljar_tui.core.report import Report, report_of
+from belljar_tui.export.order import export_order
+from belljar_tui.headless.ordering.reading import read_all
 from belljar_tui.journal.profile_file import read_profile
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.replay import ReplayClient
 from belljar_tui.journal.scenario_file import read_scenario
+from belljar_tui.labs.bootstrap.description import NEEDS, PORTS
 from belljar_tui.report import FORMATS, render
 
 GALLERY = Path(__file__).parents[2] / "sessions"
-FOLDERS = sorted(folder for folder in GALLERY.iterdir() if folder.is_dir())
+FOLDERS = sorted(journal.parent for journal in GALLERY.glob("*/journal.belljar.jsonl"))
+ORDER = GALLERY / "bootstrap-order"
 OF_A_MACHINE = re.compile(r"/(?:root|home|work|tmp|Users|var|srv)/|password|secret|BEGIN [A-Z ]*KEY", re.IGNORECASE)
 
 every = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -39,7 +44,7 @@ def report_in(name: str) -> Report:
 def test_there_are_sessions_and_all_are_linked() -> None:
     index = (GALLERY / "README.md").read_text()
     assert len(FOLDERS) >= 4
-    assert all(f"({folder.name}/" in index for folder in FOLDERS)
+    assert all(f"({folder.name}/" in index for folder in GALLERY.iterdir() if folder.is_dir())
 
 
 @every
@@ -66,7 +71,7 @@ def test_it_can_be_reported_again(folder: Path, form: str) -> None:
     assert "BellJar session" in (folder / f"report.{form}").read_text()
 
 
-@every
+@pytest.mark.parametrize("folder", [*FOLDERS, ORDER], ids=lambda folder: folder.name)
 def test_nothing_of_the_machine_it_was_recorded_on_is_in_it(folder: Path) -> None:
     for path in (one for one in folder.iterdir() if one.suffix != ".png"):
         assert not OF_A_MACHINE.search(path.read_text()), path
@@ -98,3 +103,23 @@ def test_the_shop_needs_its_database_and_a_cache_that_answers_or_refuses() -> No
     report = report_in("shop")
     assert report.verdicts["tcp://localhost:5432"] == {Mode.REFUSE: Verdict.NEEDED}
     assert report.verdicts["tcp://localhost:6379"] == {Mode.REFUSE: Verdict.TOLERATED, Mode.BLACKHOLE: Verdict.NEEDED}
+
+
+@pytest.mark.parametrize("service", NEEDS)
+def test_each_search_of_the_bootstrap_lab_came_to_its_profile_and_to_the_truth(service: str) -> None:
+    state = fold(read_journal(ORDER / f"{service}.belljar.jsonl"))
+    profile = read_profile(ORDER / f"{service}.belljar.yaml")
+    assert state.search is not None
+    assert state.search.found is not None
+    assert set(state.search.found.minimal) == set(profile.allow)
+    assert set(profile.allow) - {NAME_SERVICE} == {f"tcp://{need}.lab:{PORTS[need]}" for need in NEEDS[service]}
+    assert state.lab == profile.lab == f"bootstrap/{service}"
+
+
+def test_the_five_profiles_come_to_the_runbook() -> None:
+    reading = read_all([str(ORDER)])
+    order = order_of([entry.source for entry in reading.counted])
+    assert {*order.cycles[0]} == {"identity", "storage", "vault"}
+    assert list(map(list, order.waves)) == [["scheduler"]]
+    profiles = {entry.profile.name: entry.profile for entry in reading.counted}
+    assert export_order("runbook", order, profiles).text == (ORDER / "runbook.md").read_text()
