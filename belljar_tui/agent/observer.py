@@ -74,6 +74,8 @@ class Observer:
         self._unix_calls: Counter[Dependency] = Counter()
         """Calls to unix sockets that were open."""
         self._known: set[tuple[Dependency, Endpoint | None, int | None]] = set()
+        self.on_nameless: Callable[[Endpoint], None] = lambda _: None
+        """Told of each endpoint that is called by its raw address; where calls are held, before the first goes on."""
         self.recent: list[Flow] = []
         """Flows held since last asked; the proof of the seal looks here."""
 
@@ -254,6 +256,8 @@ class Observer:
             return
         self._known |= {key, (dependency, endpoint, None)}
         where = str(endpoint) if endpoint is not None else ""
+        if endpoint is not None and dependency.host == endpoint.address:
+            self.on_nameless(endpoint)
         self._emit(
             ev.DependencySeen(
                 at=self._now(), dependency=str(dependency), endpoint=where, pid=caller.pid, process=caller.process

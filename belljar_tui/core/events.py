@@ -179,6 +179,16 @@ class NameResolved(Event, frozen=True, kw_only=True):
     """The answer's code when it was not NOERROR, e.g. `NXDOMAIN`, or `timeout`."""
 
 
+class NameClaimed(Event, frozen=True, kw_only=True):
+    """A call to a raw address said whom it calls. Evidence, never authority: the dependency keeps its id, and nothing
+    is enforced by it. Once for each name."""
+
+    dependency: str
+    name: str
+    source: str
+    """`tls`: the server name of a ClientHello; `http`: the Host of a request."""
+
+
 class CallBlocked(Event, frozen=True, kw_only=True):
     """`count` calls met the cut since the last such event. Sums are exact: they are the kernel's counter. Where a cut
     hangs, established flows that met it are one call more, if no new one did. With `dns` they are queries for the name,
@@ -236,7 +246,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log`, `output` or `journal`."""
+    """`queue`, `log`, `claims`, `output` or `journal`."""
     count: int
 
 
@@ -348,6 +358,7 @@ AnyEvent = (
     | ProcessGone
     | DependencySeen
     | NameResolved
+    | NameClaimed
     | CallBlocked
     | TrafficCounted
     | CutApplied

@@ -65,6 +65,8 @@ class DependencyView(msgspec.Struct, frozen=True, gc=False):
     """The last outcome per mode, in the order first tried."""
     recovered_after_s: float | None = None
     """Seconds from the last restore to healthy."""
+    claims: tuple[str, ...] = ()
+    """Names that calls to this raw address said they call, first said first: evidence, at most CLAIMS_KEPT."""
 
     @property
     def is_cut(self) -> bool:

@@ -106,6 +106,8 @@ class DependencyPanel(Static):
 
 def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Text]]:
     facts = [("state", _state(state, view, now)), ("callers", _callers(state, view))]
+    if view.claims:
+        facts.append(("says", Text(f"it is {', '.join(view.claims)}", style="italic")))
     if view.is_cut or view.blocked:
         each = f", {view.blocked} in all" if view.blocked != view.blocked_now else ""
         text = f"{view.blocked_now}{each}" if view.is_cut else str(view.blocked)

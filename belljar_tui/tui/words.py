@@ -69,6 +69,18 @@ def split_id(view: DependencyView) -> tuple[str, str]:
     return host, port if scheme == "tcp" else f"{port}/{scheme}"
 
 
+_CLAIM_LEAST = 6
+
+
+def named(host: str, view: DependencyView, width: int) -> str:
+    """Exactly `width` cells of a row's name; where there is room, what the calls to a raw address say it is."""
+    room = width - len(host) - len(" “”")
+    if not view.claims or room < min(_CLAIM_LEAST, len(view.claims[0])):
+        return fitted(host, width)
+    name = view.claims[0]
+    return f"{host} “{name if len(name) <= room else name[: room - 1] + '…'}”".ljust(width)
+
+
 def is_idle(state: State, view: DependencyView) -> bool:
     return state.at - view.active_at > IDLE_AFTER_S
 
