@@ -28,7 +28,7 @@ from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.lanes import Lanes
 from belljar_tui.agent.names import NameServer
 from belljar_tui.agent.netlink import Netfilter, NetlinkError
-from belljar_tui.agent.network import comes_true, has_default_route, raise_loopback
+from belljar_tui.agent.network import comes_true, has_default_route, joined_groups, raise_loopback
 from belljar_tui.agent.nft import (
     AGENT_MARK,
     FIRST,
@@ -84,6 +84,7 @@ class Agent:
         )
         self._directory = Directory()
         self._unix = UnixSockets.of_jar(folder, prepare.machine_sockets, self._processes) if folder else None
+        self._groups: list[str] = []
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
         self._has_begun = False
@@ -361,6 +362,7 @@ class Agent:
         while True:
             self._ruleset.hold_open_calls()
             self._see_processes()
+            self._see_groups()
             self._observer.count()
             self._lanes.sweep()
             self._claims.sweep()
@@ -371,6 +373,12 @@ class Agent:
             if rounds % _AUDIT_EVERY == 0:
                 self._enforcer.audit()
             await asyncio.sleep(_COUNT_S)
+
+    def _see_groups(self) -> None:
+        groups = joined_groups()
+        if groups != self._groups:
+            self._groups = groups
+            self._emit(ev.GroupsJoined(at=self.now(), groups=groups))
 
     def _see_processes(self) -> None:
         if self._attachment is not None:

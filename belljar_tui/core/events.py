@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from belljar_tui.core.model import Health, Mode, Seal, Settings
+from belljar_tui.core.model import Health, Mode, Reach, Seal, Settings
 from belljar_tui.core.search import Found, Phase, Question
 from belljar_tui.core.trial import Outcome, Recovery, Trial
 
@@ -169,6 +169,19 @@ class DependencySeen(Event, frozen=True, kw_only=True):
     """`tcp 10.77.0.5:5432`; empty for name service."""
     pid: int | None = None
     process: str | None = None
+
+
+class GroupCalled(Event, frozen=True, kw_only=True):
+    """A dependency, just seen, is no host: calls to it go to whoever listens."""
+
+    dependency: str
+    reach: Reach
+
+
+class GroupsJoined(Event, frozen=True, kw_only=True):
+    """The multicast groups that sockets in the jar are members of now, all of them. The kernel does not say whose."""
+
+    groups: list[str]
 
 
 class NameResolved(Event, frozen=True, kw_only=True):
@@ -357,6 +370,8 @@ AnyEvent = (
     | ProcessSeen
     | ProcessGone
     | DependencySeen
+    | GroupCalled
+    | GroupsJoined
     | NameResolved
     | NameClaimed
     | CallBlocked

@@ -177,6 +177,14 @@ def _callers(view: DependencyView, pid: int | None) -> tuple[int, ...]:
     return view.callers if pid is None or pid in view.callers else (*view.callers, pid)
 
 
+def _group_called(state: State, event: ev.GroupCalled) -> State:
+    return _put(state, _view(state, event.dependency, event.at), reach=event.reach)
+
+
+def _groups_joined(state: State, event: ev.GroupsJoined) -> State:
+    return _with(state, groups=tuple(event.groups))
+
+
 def _name_resolved(state: State, event: ev.NameResolved) -> State:
     known = state.names.get(event.name, ())
     addresses = tuple(dict.fromkeys((*known, *event.addresses)))
@@ -387,6 +395,8 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.ProcessSeen: _process_seen,
     ev.ProcessGone: _process_gone,
     ev.DependencySeen: _dependency_seen,
+    ev.GroupCalled: _group_called,
+    ev.GroupsJoined: _groups_joined,
     ev.NameResolved: _name_resolved,
     ev.NameClaimed: _name_claimed,
     ev.CallBlocked: _call_blocked,

@@ -88,6 +88,8 @@ def _of_the_rest(event: ev.AnyEvent) -> tuple[str, str] | None:
             return "trouble", f"a lane broke: {detail}"
         case ev.CommandRejected(reason=reason):
             return "trouble", f"a command was rejected: {reason}"
+        case ev.GroupsJoined(groups=groups):
+            return "name", f"multicast groups joined: {', '.join(groups) or 'none any more'}"
         case ev.NameClaimed(dependency=dependency, name=name) if name == host_name(name) != "":
             return "name", f"calls to {shown(dependency)} said that it is {name}"
         case ev.SessionEnded(reason=reason):
