@@ -136,6 +136,16 @@ def limit(per_second: int, burst: int) -> bytes:
     return _expression("limit", be64(1, per_second), be64(2, 1), be32(3, burst))
 
 
+def limit_template(kind: int, packets: int) -> bytes:
+    """As `counter_template`: each element matches so many times, and then hardly ever (once an hour)."""
+    return nested(kind, text(1, "limit"), nested(2, be64(1, 1), be64(2, 3600), be32(3, packets)))
+
+
+def add_to(name: str, timeout_s: float, register: int = DATA) -> bytes:
+    """`add @NAME { REGISTERS timeout TIMEOUT }`; no match where the set is full."""
+    return _expression("dynset", text(1, name), be32(3, 0), be32(4, register), be64(6, round(timeout_s * 1000)))
+
+
 def reject_tcp_reset() -> bytes:
     return _expression("reject", be32(1, 1), attribute(2, b"\0"))
 

@@ -1,4 +1,4 @@
-"""New open flows, from a kernel log group. Layout: linux/netfilter/nfnetlink_log.h."""
+"""Packets from a kernel log group: new open flows. Layout: linux/netfilter/nfnetlink_log.h."""
 
 from __future__ import annotations
 
@@ -30,19 +30,23 @@ _DEVICE = 5
 """NFULA_IFINDEX_OUTDEV."""
 
 
-class FlowLog:
+class PacketLog:
     """Reads one log group. Raises NetlinkError from `start` when this kernel has none."""
 
-    def __init__(self, group: int, on_flow: Callable[[Flow], None], on_lost: Callable[[int], None]) -> None:
+    def __init__(
+        self, group: int, copied: int, on_packet: Callable[[memoryview, int], None], on_lost: Callable[[int], None]
+    ) -> None:
+        """`on_packet` is given the first `copied` bytes of a packet, and the index of the interface it leaves by."""
         self._group = group
-        self._on_flow = on_flow
+        self._copied = copied
+        self._on_packet = on_packet
         self._on_lost = on_lost
         self._socket = open_socket(8 << 20)
 
     def start(self) -> None:
-        """Bind the group; from now on new flows come to `on_flow`, in the running event loop."""
+        """Bind the group; from now on packets come to `on_packet`, in the running event loop."""
         self._configure(attribute(1, b"\1"))
-        self._configure(attribute(2, struct.pack(">IBx", _COPIED, 2)))
+        self._configure(attribute(2, struct.pack(">IBx", self._copied, 2)))
         self._socket.setblocking(False)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read)
 
@@ -72,6 +76,18 @@ class FlowLog:
             for kind, _sequence, payload in messages(data):
                 fields = by_kind(payload[4:]) if kind == _SUBSYSTEM << 8 | _PACKET else {}
                 packet = fields.get(9)
-                flow = parse(packet, int.from_bytes(fields.get(_DEVICE, b""), "big")) if packet is not None else None
-                if flow is not None:
-                    self._on_flow(flow)
+                if packet is not None:
+                    self._on_packet(packet, int.from_bytes(fields.get(_DEVICE, b""), "big"))
+
+
+class FlowLog(PacketLog):
+    """The same, of packets that begin a flow."""
+
+    def __init__(self, group: int, on_flow: Callable[[Flow], None], on_lost: Callable[[int], None]) -> None:
+        super().__init__(group, _COPIED, self._parse, on_lost)
+        self._on_flow = on_flow
+
+    def _parse(self, packet: memoryview, device: int) -> None:
+        flow = parse(packet, device)
+        if flow is not None:
+            self._on_flow(flow)

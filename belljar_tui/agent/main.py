@@ -20,6 +20,7 @@ import msgspec
 
 from belljar_tui.agent import conntrack, contained, mounts
 from belljar_tui.agent.attached import Attachment
+from belljar_tui.agent.claims import Claims
 from belljar_tui.agent.contained import Contained
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
@@ -27,8 +28,16 @@ from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.lanes import Lanes
 from belljar_tui.agent.names import NameServer
 from belljar_tui.agent.netlink import Netfilter, NetlinkError
-from belljar_tui.agent.network import comes_true, has_default_route, raise_loopback
-from belljar_tui.agent.nft import AGENT_MARK, FIRST, FOLLOWERS, LANES, LOG_GROUP, OPENED, QUEUE
+from belljar_tui.agent.network import comes_true, has_default_route, joined_groups, raise_loopback
+from belljar_tui.agent.nft import (
+    AGENT_MARK,
+    FIRST,
+    FOLLOWERS,
+    LANES,
+    LOG_GROUP,
+    OPENED,
+    QUEUE,
+)
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.output import EventWriter
 from belljar_tui.agent.packets import Flow
@@ -75,6 +84,7 @@ class Agent:
         )
         self._directory = Directory()
         self._unix = UnixSockets.of_jar(folder, prepare.machine_sockets, self._processes) if folder else None
+        self._groups: list[str] = []
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
         self._has_begun = False
@@ -115,6 +125,7 @@ class Agent:
         )
         if self._unix is not None:
             self._unix.on_call, self._unix.on_hole = self._observer.on_unix_call, self._observer.on_unix_hole
+        self._claims = Claims(self._ruleset, self._directory.dependency_of, self._emit, self.now)
         self._lanes = Lanes(AGENT_MARK, self._enforcer.pace_of, self._sockets.has_owner, self._on_lane_broken)
         self._contained = Contained(self._enforcer, self._emit, self.now)
         if self._attachment is not None:
@@ -282,11 +293,17 @@ class Agent:
         if log:
             try:
                 FlowLog(LOG_GROUP, self._observer.on_flow, lambda n: self._on_lost("log", n)).start()
+                self._hear_names()
             except NetlinkError:
                 log = False
         can_destroy = self._sockets.can_destroy()
         lacks, unix = list(self._ruleset.lacks), self._unix is not None
         self._emit(ev.AgentStarted(at=self.now(), queue=queue, log=log, destroy=can_destroy, lacks=lacks, unix=unix))
+
+    def _hear_names(self) -> None:
+        """Listen to what flows to raw addresses say first."""
+        self._claims.start(lambda n: self._on_lost("claims", n))
+        self._observer.on_nameless = self._claims.listen
 
     def _hold(self, descriptor: int | None) -> None:
         """Calls to unix sockets of a program that starts are told of here; None: this kernel does not let us."""
@@ -345,8 +362,10 @@ class Agent:
         while True:
             self._ruleset.hold_open_calls()
             self._see_processes()
+            self._see_groups()
             self._observer.count()
             self._lanes.sweep()
+            self._claims.sweep()
             if self._unix is not None:
                 self._unix.renew()
                 self._unix.look()
@@ -354,6 +373,12 @@ class Agent:
             if rounds % _AUDIT_EVERY == 0:
                 self._enforcer.audit()
             await asyncio.sleep(_COUNT_S)
+
+    def _see_groups(self) -> None:
+        groups = joined_groups()
+        if groups != self._groups:
+            self._groups = groups
+            self._emit(ev.GroupsJoined(at=self.now(), groups=groups))
 
     def _see_processes(self) -> None:
         if self._attachment is not None:

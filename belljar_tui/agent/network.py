@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import ipaddress
 import socket
 import struct
 import time
@@ -28,6 +29,42 @@ def loopback_is_up() -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         answer = fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16sH14x", b"lo", 0))
     return bool(struct.unpack_from("=H", answer, 16)[0] & _IFF_UP)
+
+
+def broadcasts() -> frozenset[str]:
+    """The broadcast addresses of the networks that this namespace is on."""
+    found, address = set[str](), ""
+    for line in _lines("fib_trie"):
+        if line[0] == "|--":
+            address = line[1]
+        elif line[-1] == "BROADCAST":
+            found.add(address)
+    return frozenset(found)
+
+
+def joined_groups() -> list[str]:
+    """The multicast groups that somebody in this namespace has joined, without those the kernel itself is in."""
+    v4 = [struct.pack("=I", int(line[0], 16)) for line in _lines("igmp") if len(line) == 4 and len(line[0]) == 8]
+    v6 = [bytes.fromhex(line[2]) for line in _lines("igmp6")]
+    groups = {ipaddress.ip_address(each) for each in (*v4, *v6)}
+    return [str(each) for each in sorted(groups, key=lambda each: (each.version, each)) if not _is_kernels(str(each))]
+
+
+_KERNELS_GROUPS = ("224.0.0.1", "224.0.0.106", "ff01::1", "ff02::1", "ff01::2", "ff02::2", "ff05::2", "ff02::6a")
+"""All hosts, all routers, all snoopers: joined by every interface (and bridge) that is up."""
+
+
+def _is_kernels(group: str) -> bool:
+    return group in _KERNELS_GROUPS or group.startswith("ff02::1:ff")  # solicited-node: for neighbour discovery
+
+
+def _lines(name: str) -> list[list[str]]:
+    """The words of each line of a file in /proc/net; none where it cannot be read (a kernel without IPv6, say)."""
+    try:
+        text = Path("/proc/net", name).read_text()
+    except OSError:
+        return []
+    return [words for line in text.splitlines() if (words := line.split())]
 
 
 async def comes_true(condition: Callable[[], bool], deadline_s: float) -> bool:

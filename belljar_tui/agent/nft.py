@@ -17,13 +17,15 @@ NEW_CALL = 0xBE12
 """The mark of a call that is to fail: a datagram on its way to its mode's chain, or what the die has chosen."""
 FIRST_CALL = 0xBE1E
 """The same of a datagram whose endpoint has no element yet."""
-LOG_GROUP = 5
+LOG_GROUP, CLAIM_GROUP = 5, 6
+"""The log groups: of new flows; of what flows to raw addresses say first."""
 QUEUE, FOLLOWERS, FIRST, OPENED, LANES = 5, 6, 7, 8, 9
 """The queues: of calls to what is cut; of datagrams that are cut but no new call; of calls to endpoints that have no
 element yet, which only the seal has counted; of open calls; of calls that wait until their lane has reached whom they
 call."""
 QUEUES = (QUEUE, FOLLOWERS, FIRST, OPENED)
-SNAP_LENGTH = 64
+SNAP_LENGTH, CLAIM_LENGTH = 64, 4096
+"""What is copied of a packet: its addresses; or what it says, too."""
 SUBSYSTEM = 10
 NEWTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 0, 3, 6, 9, 12, 13, 14
 INET = 1
@@ -32,7 +34,7 @@ TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 _OWNER_FLAG = 2
 _APPEND = 0x800
 _OUTPUT_HOOK = 3
-_MAP, _TIMEOUT = 8, 16
+_MAP, _TIMEOUT, _DYNAMIC = 8, 16, 32
 _VERDICT_TYPE = 0xFFFFFF00
 _ELEMENTS_AT_ONCE = 400
 """An attribute's length is 16 bits."""
@@ -70,6 +72,13 @@ def counted_set(name: str, key_type: int, key_length: int, *, is_map: bool = Tru
     if is_map:
         body += be32(6, _VERDICT_TYPE) + be32(7, 16)
     return Message(kind(NEWSET), body + be32(10, 1) + ex.counter_template(17), CREATE, INET)
+
+
+def flow_set(name: str, key_type: int, key_length: int, *, at_most: int, packets: int) -> Message:
+    """A set that rules add to: each element matches for so many packets, and there are so many elements."""
+    body = text(1, TABLE) + text(2, name) + be32(3, _TIMEOUT | _DYNAMIC) + be32(4, key_type) + be32(5, key_length)
+    body += nested(9, be32(1, at_most)) + be32(10, 4) + ex.limit_template(17, packets)
+    return Message(kind(NEWSET), body, CREATE, INET)
 
 
 def port_set(name: str) -> Message:
@@ -124,3 +133,19 @@ def is_protocol(number: int, operation: int = ex.EQUAL) -> list[bytes]:
 
 def is_family(number: int) -> list[bytes]:
     return [ex.meta(ex.META_NFPROTO), ex.compare(bytes([number]))]
+
+
+def is_new() -> list[bytes]:
+    """`ct state new`"""
+    return [ex.ct(ex.CT_STATE), ex.masked(ex.NEW_FLOW), ex.compare(struct.pack("=I", 0), ex.NOT_EQUAL)]
+
+
+def key(family: int) -> list[bytes]:
+    """Load `address . protocol . port` of whom a TCP or UDP packet goes to."""
+    offset, length = (16, 4) if family == IP else (24, 16)
+    after = ex.DATA + length // 4
+    return [
+        ex.payload(ex.NETWORK, offset, length),
+        ex.meta(ex.META_L4PROTO, after),
+        ex.payload(ex.TRANSPORT, 2, 2, after + 1),
+    ]

@@ -14,11 +14,12 @@ from belljar_tui.agent.counts import Count, Counts, Tally
 from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH, NEVER_BLOCKS
 from belljar_tui.agent.names import Peer
+from belljar_tui.agent.network import broadcasts
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import Process, ProcessTable
 from belljar_tui.agent.sockets import Connection, SocketTable
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol
+from belljar_tui.core.model import NAME_SERVICE, Dependency, Endpoint, Mode, Protocol, Reach, reach_of
 
 _NAMES = Dependency.parse(NAME_SERVICE)
 _NO_MORE = Count(1 << 63)
@@ -74,6 +75,8 @@ class Observer:
         self._unix_calls: Counter[Dependency] = Counter()
         """Calls to unix sockets that were open."""
         self._known: set[tuple[Dependency, Endpoint | None, int | None]] = set()
+        self.on_nameless: Callable[[Endpoint], None] = lambda _: None
+        """Told of each endpoint that is called by its raw address; where calls are held, before the first goes on."""
         self.recent: list[Flow] = []
         """Flows held since last asked; the proof of the seal looks here."""
 
@@ -252,13 +255,23 @@ class Observer:
         key = (dependency, endpoint, caller.pid)
         if key in self._known or (caller.pid is None and (dependency, endpoint, None) in self._known):
             return
+        is_new = (dependency, endpoint, None) not in self._known
         self._known |= {key, (dependency, endpoint, None)}
         where = str(endpoint) if endpoint is not None else ""
+        if endpoint is not None and dependency.host == endpoint.address:
+            self.on_nameless(endpoint)
         self._emit(
             ev.DependencySeen(
                 at=self._now(), dependency=str(dependency), endpoint=where, pid=caller.pid, process=caller.process
             )
         )
+
+        reach = self._reach(endpoint) if endpoint is not None and is_new else Reach.HOST
+        if reach is not Reach.HOST:
+            self._emit(ev.GroupCalled(at=self._now(), dependency=str(dependency), reach=reach))
+
+    def _reach(self, endpoint: Endpoint) -> Reach:
+        return reach_of(endpoint.address, broadcasts() if endpoint.protocol is not Protocol.TCP else ())
 
     def _caller(self, flow: Flow) -> Caller:
         target = flow.endpoint

@@ -1,4 +1,4 @@
-"""Read the addresses of a captured packet: enough of IP, TCP and UDP to name a flow."""
+"""Read a captured packet: enough of IP, TCP and UDP to name its flow, and what a TCP segment carries."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from belljar_tui.core.model import Endpoint, Protocol
 
 _TCP, _UDP, _ICMP, _ICMP6 = 6, 17, 1, 58
 _ECHO, _ECHO6 = 8, 128
+_SYN = 2
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -48,3 +49,33 @@ def _flow(
     from_port, to_port = struct.unpack_from(">HH", rest)
     protocol = Protocol.TCP if number == _TCP else Protocol.UDP
     return Flow(from_address, from_port, Endpoint(to_address, protocol, to_port), device)
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One segment of a TCP flow."""
+
+    flow: Flow
+    sequence: int
+    """Of its first byte; a SYN stands before that of the flow."""
+    begins: bool
+    """It is a SYN."""
+    data: bytes
+    is_whole: bool
+    """False where less was captured than it carries."""
+
+
+def segment(packet: memoryview) -> Segment | None:
+    """The TCP segment in an IPv4 or IPv6 packet; None when there is none, or when its header is torn."""
+    flow = parse(packet)
+    if flow is None or flow.endpoint.protocol is not Protocol.TCP:
+        return None
+    is_v4 = packet[0] >> 4 == 4
+    start = (packet[0] & 15) * 4 if is_v4 else 40
+    length = int.from_bytes(packet[2:4], "big") if is_v4 else 40 + int.from_bytes(packet[4:6], "big")
+    header = packet[start : start + 20]
+    if len(header) < 20:
+        return None
+    begins = bool(header[13] & _SYN)
+    sequence = (int.from_bytes(header[4:8], "big") + begins) % (1 << 32)
+    data = bytes(packet[start + (header[12] >> 4) * 4 :])
+    return Segment(flow, sequence, begins, data, length == len(packet))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from belljar_tui.agent import expressions as ex
-from belljar_tui.agent import modes, nft, ruleset_lanes
+from belljar_tui.agent import modes, nft, ruleset_claims, ruleset_lanes
 from belljar_tui.agent import ruleset_elements as elements
 from belljar_tui.agent.counts import Counts, Verdict, fails_some
 from belljar_tui.agent.modes import flaky
@@ -57,6 +57,8 @@ class Ruleset:
         """Open flows are logged."""
         self.dice = ""
         """What decides which call fails where only some do; empty: nothing in this kernel can."""
+        self.hears_names = False
+        """What flows to raw addresses say first is logged."""
         self._holds_open_calls = False
         self._made: set[str] = set()
         """Chains with parameters that are there."""
@@ -90,6 +92,7 @@ class Ruleset:
             if queue_to is not None:
                 self._holds_open_calls = self._has(holding_open_calls(queue_to))
             break
+        self.hears_names = self.logs and self._has(ruleset_claims.messages())
         self.dice = next((dice for dice in flaky.DICE if self._has(flaky.probe(dice))), "")
 
     def hold_open_calls(self) -> None:
@@ -99,6 +102,12 @@ class Ruleset:
         """
         if self._holds_open_calls:
             self._netfilter.batch(nft.SUBSYSTEM, elements.alive_messages(_HELD_S))
+
+    def hear(self, endpoints: Iterable[Endpoint], *, is_over: bool = False) -> None:
+        """Log what new flows to these endpoints say first; or do so no more. Each is said once, and ended once."""
+        content = ruleset_claims.element_messages(nft.DELSETELEM if is_over else nft.NEWSETELEM, endpoints)
+        if content:
+            self._netfilter.batch(nft.SUBSYSTEM, content)
 
     @property
     def lacks(self) -> tuple[Mode, ...]:

@@ -135,13 +135,7 @@ def _not_translated() -> list[bytes]:
 def _in(chain_name: str, name: str, then: Callable[[str], list[bytes]], first: Iterable[bytes] = ()) -> list[Message]:
     """`KEY @name4 / 6`, and what follows when the called endpoint is in it."""
     rules = []
-    for family, offset, length, suffix in ((IP, 16, 4, 4), (IP6, 24, 16, 6)):
-        after = ex.DATA + length // 4
-        key = [
-            ex.payload(ex.NETWORK, offset, length),
-            ex.meta(ex.META_L4PROTO, after),
-            ex.payload(ex.TRANSPORT, 2, 2, after + 1),
-        ]
-        match = [*is_family(family), *is_protocol(TCP), *first, *key, ex.in_set(f"{name}{suffix}")]
+    for family, suffix in ((IP, 4), (IP6, 6)):
+        match = [*is_family(family), *is_protocol(TCP), *first, *nft.key(family), ex.in_set(f"{name}{suffix}")]
         rules.append(rule(chain_name, [*match, *then(name)]))
     return rules

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from belljar_tui.core.model import Health, Mode, Seal, Settings
+from belljar_tui.core.model import Health, Mode, Reach, Seal, Settings
 from belljar_tui.core.search import Found, Phase, Question
 from belljar_tui.core.trial import Outcome, Recovery, Trial
 
@@ -171,12 +171,35 @@ class DependencySeen(Event, frozen=True, kw_only=True):
     process: str | None = None
 
 
+class GroupCalled(Event, frozen=True, kw_only=True):
+    """A dependency, just seen, is no host: calls to it go to whoever listens."""
+
+    dependency: str
+    reach: Reach
+
+
+class GroupsJoined(Event, frozen=True, kw_only=True):
+    """The multicast groups that sockets in the jar are members of now, all of them. The kernel does not say whose."""
+
+    groups: list[str]
+
+
 class NameResolved(Event, frozen=True, kw_only=True):
     name: str
     addresses: list[str]
     """Empty when the name has none."""
     detail: str = ""
     """The answer's code when it was not NOERROR, e.g. `NXDOMAIN`, or `timeout`."""
+
+
+class NameClaimed(Event, frozen=True, kw_only=True):
+    """A call to a raw address said whom it calls. Evidence, never authority: the dependency keeps its id, and nothing
+    is enforced by it. Once for each name."""
+
+    dependency: str
+    name: str
+    source: str
+    """`tls`: the server name of a ClientHello; `http`: the Host of a request."""
 
 
 class CallBlocked(Event, frozen=True, kw_only=True):
@@ -236,7 +259,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log`, `output` or `journal`."""
+    """`queue`, `log`, `claims`, `output` or `journal`."""
     count: int
 
 
@@ -347,7 +370,10 @@ AnyEvent = (
     | ProcessSeen
     | ProcessGone
     | DependencySeen
+    | GroupCalled
+    | GroupsJoined
     | NameResolved
+    | NameClaimed
     | CallBlocked
     | TrafficCounted
     | CutApplied

@@ -9,6 +9,7 @@ import msgspec
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.grown import Grown
+from belljar_tui.core.host_name import CLAIMS_KEPT, host_name
 from belljar_tui.core.model import Health, Mode, Settings, Wanted
 from belljar_tui.core.search_view import searched
 from belljar_tui.core.state import (
@@ -176,10 +177,27 @@ def _callers(view: DependencyView, pid: int | None) -> tuple[int, ...]:
     return view.callers if pid is None or pid in view.callers else (*view.callers, pid)
 
 
+def _group_called(state: State, event: ev.GroupCalled) -> State:
+    return _put(state, _view(state, event.dependency, event.at), reach=event.reach)
+
+
+def _groups_joined(state: State, event: ev.GroupsJoined) -> State:
+    return _with(state, groups=tuple(event.groups))
+
+
 def _name_resolved(state: State, event: ev.NameResolved) -> State:
     known = state.names.get(event.name, ())
     addresses = tuple(dict.fromkeys((*known, *event.addresses)))
     return _with(state, names=_set(state.names, event.name, addresses))
+
+
+def _name_claimed(state: State, event: ev.NameClaimed) -> State:
+    """A stranger's bytes said so: only what can be a name goes on, whoever wrote the journal."""
+    view = _view(state, event.dependency, event.at)
+    is_name = event.name == host_name(event.name) != ""
+    if not is_name or event.name in view.claims or len(view.claims) >= CLAIMS_KEPT:
+        return state
+    return _put(state, view, claims=(*view.claims, event.name))
 
 
 def _call_blocked(state: State, event: ev.CallBlocked) -> State:
@@ -377,7 +395,10 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.ProcessSeen: _process_seen,
     ev.ProcessGone: _process_gone,
     ev.DependencySeen: _dependency_seen,
+    ev.GroupCalled: _group_called,
+    ev.GroupsJoined: _groups_joined,
     ev.NameResolved: _name_resolved,
+    ev.NameClaimed: _name_claimed,
     ev.CallBlocked: _call_blocked,
     ev.TrafficCounted: _traffic_counted,
     ev.CutApplied: _cut_applied,

@@ -91,9 +91,14 @@ def _callers(state: State, view: DependencyView) -> tuple[int, ...]:
 
 
 def order(state: State, wanted: str = "") -> tuple[str, ...]:
-    """The dependencies to show, in drawing order: by their first caller, then by name. `wanted` filters on the id."""
-    views = [view for view in state.dependencies.values() if wanted.lower() in view.id.lower()]
-    views.sort(key=lambda view: (_callers(state, view)[0] or 1 << 30, view.id.partition("://")[2], view.id))
+    """The dependencies to show, in drawing order: by their first caller, then by name; multicast and broadcast
+    stand apart, below. `wanted` filters on the id and on what it is said to be."""
+    views = [
+        view for view in state.dependencies.values() if wanted.lower() in " ".join((view.id.lower(), *view.claims))
+    ]
+    views.sort(
+        key=lambda view: (view.is_group, _callers(state, view)[0] or 1 << 30, view.id.partition("://")[2], view.id)
+    )
     return tuple(view.id for view in views)
 
 

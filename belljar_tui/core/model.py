@@ -197,6 +197,23 @@ def _split(text: str, rest: str) -> tuple[str, int | None]:
     return host.lower(), int(digits)
 
 
+class Reach(StrEnum):
+    """Whom calls to a dependency go to."""
+
+    HOST = "host"
+    MULTICAST = "multicast"
+    """Whoever has joined the group."""
+    BROADCAST = "broadcast"
+    """Everybody on the network."""
+
+
+def reach_of(address: str, broadcasts: Collection[str] = ()) -> Reach:
+    """Whom an address reaches; `broadcasts` are those of the networks that the jar is on."""
+    if address == "255.255.255.255" or address in broadcasts:
+        return Reach.BROADCAST
+    return Reach.MULTICAST if ipaddress.ip_address(address).is_multicast else Reach.HOST
+
+
 def is_address(host: str) -> bool:
     """Whether a dependency's host is a raw address, not a name."""
     try:

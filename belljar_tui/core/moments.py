@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.host_name import host_name
 from belljar_tui.core.model import NAME_SERVICE, Health, Seal
 from belljar_tui.core.state import State
 
@@ -14,7 +15,7 @@ class Moment(msgspec.Struct, frozen=True):
 
     at: float
     kind: str
-    """`service`, `seal`, `cut`, `restore`, `blocked`, `health`, `note`, `search`, `saved` or `trouble`."""
+    """`service`, `seal`, `cut`, `restore`, `blocked`, `health`, `note`, `search`, `saved`, `name` or `trouble`."""
     words: str
     """Without a full stop; of a note its text."""
 
@@ -87,6 +88,10 @@ def _of_the_rest(event: ev.AnyEvent) -> tuple[str, str] | None:
             return "trouble", f"a lane broke: {detail}"
         case ev.CommandRejected(reason=reason):
             return "trouble", f"a command was rejected: {reason}"
+        case ev.GroupsJoined(groups=groups):
+            return "name", f"multicast groups joined: {', '.join(groups) or 'none any more'}"
+        case ev.NameClaimed(dependency=dependency, name=name) if name == host_name(name) != "":
+            return "name", f"calls to {shown(dependency)} said that it is {name}"
         case ev.SessionEnded(reason=reason):
             return "service", f"the session ended: {reason}"
     return None

@@ -7,7 +7,7 @@ import msgspec
 from belljar_tui.core import events as ev
 from belljar_tui.core.failures import FAILURES
 from belljar_tui.core.grown import Grown
-from belljar_tui.core.model import Dependency, Health, Mode, Seal, Settings, Wanted
+from belljar_tui.core.model import Dependency, Health, Mode, Reach, Seal, Settings, Wanted
 from belljar_tui.core.search_view import SearchView
 
 BLOCKED_KEPT = 500
@@ -65,6 +65,15 @@ class DependencyView(msgspec.Struct, frozen=True, gc=False):
     """The last outcome per mode, in the order first tried."""
     recovered_after_s: float | None = None
     """Seconds from the last restore to healthy."""
+    reach: Reach = Reach.HOST
+    """Whom calls to it go to."""
+    claims: tuple[str, ...] = ()
+    """Names that calls to this raw address said they call, first said first: evidence, at most CLAIMS_KEPT."""
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is multicast or broadcast: nobody's address."""
+        return self.reach is not Reach.HOST
 
     @property
     def is_cut(self) -> bool:
@@ -145,6 +154,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     processes: dict[int, Process] = {}
     dependencies: dict[str, DependencyView] = {}
     """In the order first seen."""
+    groups: tuple[str, ...] = ()
+    """Multicast groups that the service has joined now."""
     names: dict[str, tuple[str, ...]] = {}
     health: Health = Health.UNKNOWN
     health_check: str = ""
@@ -220,7 +231,13 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def open_count(self) -> int:
-        return sum(not view.is_cut for view in self.dependencies.values())
+        """Open dependencies. Multicast and broadcast are nobody in particular, and not among them."""
+        return sum(not view.is_cut and not view.is_group for view in self.dependencies.values())
+
+    @property
+    def group_count(self) -> int:
+        """Open groups: multicast and broadcast."""
+        return sum(not view.is_cut and view.is_group for view in self.dependencies.values())
 
     @property
     def cut_count(self) -> int:

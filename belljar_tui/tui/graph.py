@@ -16,6 +16,8 @@ from belljar_tui.tui.messages import CutToggled, DependencySelected
 
 _NAME, _PORT, _ACTIVITY, _VERDICT = 24, 8, 12, 10
 """Cells of a dependency's columns where there is room; the name gives way first, then the verdict."""
+_NAME_WITH_CLAIM = 44
+"""Of the name, where there is an address that is said to be somebody."""
 _NAME_LEAST = 12
 _NARROW = 72
 _JUMPS = "asdfghjklqwertyuiopzxcvbnm1234567890"
@@ -33,6 +35,7 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         self._is_chosen = False
         """Whether a person has chosen the row. Until then it is the first, whatever comes."""
         self._shown: tuple[str, ...] = ()
+        self._name_most = _NAME
         self._key: Key | None = None
         self._drawing = Drawing((), ())
 
@@ -40,6 +43,7 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         """Take a new state and repaint what is visible."""
         self.state = state
         self._shown = order(state, self.filter)
+        self._name_most = _NAME_WITH_CLAIM if any(view.claims for view in state.dependencies.values()) else _NAME
         self._lay_out()
         self.border_title = f"map · {len(self._shown)} with {self.filter!r}" if self.filter else "map"
         if self.selected not in self._shown or (not self._is_chosen and self.selected != self._shown[0]):
@@ -153,7 +157,7 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         text = base + cursor + (Style.parse(name) if view.is_cut else Style())
         room = self.size.width - edge_width - _PORT - _ACTIVITY - 8
         has_verdict = room - _VERDICT >= _NAME_LEAST
-        name_width = max(_NAME_LEAST, min(_NAME, room - _VERDICT if has_verdict else room))
+        name_width = max(_NAME_LEAST, min(self._name_most, room - _VERDICT if has_verdict else room))
         found, found_style = words.verdict(view)
         letter = ""
         if self.is_jumping and view.id in self._shown[: len(_JUMPS)]:
@@ -161,7 +165,7 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         return [
             Segment(edge, style),
             Segment(letter or mark, base + Style(reverse=True, bold=True) if letter else style),
-            Segment(f"  {words.fitted(host, name_width)} {port:>{_PORT}} ", text),
+            Segment(f"  {words.named(host, view, name_width)} {port:>{_PORT}} ", text),
             Segment(f"{words.activity(self.state, view):>{_ACTIVITY}} ", text),
             Segment(f" {found:<{_VERDICT}}" if has_verdict else "", base + Style.parse(found_style) if found else base),
         ]

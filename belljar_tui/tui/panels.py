@@ -34,7 +34,8 @@ class StatusLine(Static):
         left.append("   " if is_wide else gap)
         left.append(f"{words.HEALTH_GLYPHS[state.health]} {state.health}", style=words.HEALTH_STYLES[state.health])
         left.append(f" {words.clock(now - state.health_since)}{gap}")
-        left.append(f"{state.open_count} open{gap}")
+        groups = f" +{state.group_count} group" if state.group_count and is_wide else ""
+        left.append(f"{state.open_count} open{groups}{gap}")
         left.append(f"{state.cut_count} cut", style="yellow" if state.cut_count else "")
         left.append(f"{gap}blocked {state.blocked}", style="bold red" if state.blocked else "")
         left.append(f"{gap}lost {state.lost}", style="bold red" if state.lost else "dim")
@@ -106,6 +107,10 @@ class DependencyPanel(Static):
 
 def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Text]]:
     facts = [("state", _state(state, view, now)), ("callers", _callers(state, view))]
+    if view.is_group:
+        facts.append(("reach", Text(words.reach(state, view))))
+    if view.claims:
+        facts.append(("says", Text(f"it is {', '.join(view.claims)}", style="italic")))
     if view.is_cut or view.blocked:
         each = f", {view.blocked} in all" if view.blocked != view.blocked_now else ""
         text = f"{view.blocked_now}{each}" if view.is_cut else str(view.blocked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.host_name import host_name
 from belljar_tui.tui import words
 
 
@@ -31,6 +32,12 @@ def event_in_words(event: ev.AnyEvent) -> str:
             parts = [_name(event), f"{name} ({pid})"]
         case ev.NameResolved(name=name, addresses=addresses, detail=detail):
             parts = [_name(event), name, ", ".join(addresses[:2]) or detail]
+        case ev.GroupCalled(dependency=one, reach=reach):
+            parts = [_name(event), _short(one), reach]
+        case ev.GroupsJoined(groups=groups):
+            parts = [_name(event), ", ".join(groups) or "none"]
+        case ev.NameClaimed(dependency=one, name=name):
+            parts = [_name(event), _short(one), host_name(name)]
         case ev.TrialEnded(number=number, outcome=outcome):
             parts = [f"trial {number} ended", outcome.verdict]
         case ev.SessionEnded(reason=reason):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from belljar_tui.core.events import HoleFound
-from belljar_tui.core.model import Health, Mode, Settings
+from belljar_tui.core.model import Health, Mode, Reach, Settings
 from belljar_tui.core.state import DependencyView, State
 
 IDLE_AFTER_S = 5.0
@@ -69,6 +69,18 @@ def split_id(view: DependencyView) -> tuple[str, str]:
     return host, port if scheme == "tcp" else f"{port}/{scheme}"
 
 
+_CLAIM_LEAST = 6
+
+
+def named(host: str, view: DependencyView, width: int) -> str:
+    """Exactly `width` cells of a row's name; where there is room, what the calls to a raw address say it is."""
+    room = width - len(host) - len(" “”")
+    if not view.claims or room < min(_CLAIM_LEAST, len(view.claims[0])):
+        return fitted(host, width)
+    name = view.claims[0]
+    return f"{host} “{name if len(name) <= room else name[: room - 1] + '…'}”".ljust(width)
+
+
 def is_idle(state: State, view: DependencyView) -> bool:
     return state.at - view.active_at > IDLE_AFTER_S
 
@@ -80,7 +92,8 @@ def glyph(state: State, view: DependencyView) -> tuple[str, str]:
         return "✂", STYLE_BLOCKED if was_hit else STYLE_CUT
     if state.is_down(view):
         return "↓", STYLE_DOWN
-    return ("○", STYLE_IDLE) if is_idle(state, view) else ("●", STYLE_OPEN)
+    idle, opened = ("◎", "◉") if view.is_group else ("○", "●")
+    return (idle, STYLE_IDLE) if is_idle(state, view) else (opened, STYLE_OPEN)
 
 
 _HOLES = {
@@ -96,6 +109,14 @@ def hole(found: HoleFound) -> str:
     return f"{found.path} ({_HOLES.get(found.kind, found.kind)})"
 
 
+def reach(state: State, view: DependencyView) -> str:
+    """multicast: whoever has joined the group"""
+    if view.reach is Reach.BROADCAST:
+        return "broadcast: everybody on the network"
+    is_member = split_id(view)[0].strip("[]") in state.groups
+    return f"multicast: whoever has joined the group{', the service too' if is_member else ''}"
+
+
 def activity(state: State, view: DependencyView) -> str:
     """The last column of a row."""
     if view.mode is Mode.SLOW:
@@ -108,11 +129,13 @@ def activity(state: State, view: DependencyView) -> str:
 
 
 def verdict(view: DependencyView) -> tuple[str, str]:
-    """What cutting it has shown: `needed`, `tolerated`, or nothing yet."""
+    """What cutting it has shown: `needed`, `tolerated`, or nothing yet; then of a group that it is one."""
     found = {trying.health for trying in view.tried}
     if Health.UNHEALTHY in found:
         return "needed", "red"
-    return ("tolerated", "green") if Health.HEALTHY in found else ("", "")
+    if Health.HEALTHY in found:
+        return "tolerated", "green"
+    return (str(view.reach), "cyan") if view.is_group else ("", "")
 
 
 TRIED_GLYPHS = {Health.UNHEALTHY: "✗", Health.HEALTHY: "✓", Health.UNKNOWN: "?"}

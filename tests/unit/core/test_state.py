@@ -33,7 +33,7 @@ def test_counts_are_the_sums_of_the_events(stream: list[ev.AnyEvent]) -> None:
     assert state.blocked == sum(view.blocked for view in state.dependencies.values())
     assert state.lost == sum(event.count for event in stream if isinstance(event, ev.EventsLost))
     assert state.blocked == sum(line.count for line in state.blocked_lines)
-    assert state.open_count + state.cut_count == len(state.dependencies)
+    assert state.open_count + state.group_count + state.cut_count == len(state.dependencies)
 
 
 @given(streams, streams)
