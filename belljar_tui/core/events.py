@@ -169,6 +169,8 @@ class DependencySeen(Event, frozen=True, kw_only=True):
     """`tcp 10.77.0.5:5432`; empty for name service."""
     pid: int | None = None
     process: str | None = None
+    virtual: str = ""
+    """The address by which the service reaches the endpoint, where that is not its own: another name has that one."""
 
 
 class NameResolved(Event, frozen=True, kw_only=True):
@@ -177,6 +179,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
     """Empty when the name has none."""
     detail: str = ""
     """The answer's code when it was not NOERROR, e.g. `NXDOMAIN`, or `timeout`."""
+    virtual: dict[str, str] = {}
+    """Of the addresses, those that belong to another name, and what the service was answered instead."""
 
 
 class CallBlocked(Event, frozen=True, kw_only=True):
@@ -236,7 +240,7 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log`, `output` or `journal`."""
+    """`queue`, `log`, `output`, `journal`; `virtual`: names fall together, for all virtual addresses are given out."""
     count: int
 
 

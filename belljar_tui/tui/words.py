@@ -69,6 +69,11 @@ def split_id(view: DependencyView) -> tuple[str, str]:
     return host, port if scheme == "tcp" else f"{port}/{scheme}"
 
 
+def endpoint(view: DependencyView, text: str) -> str:
+    """An endpoint, and how the service reaches it where its address belongs to another name."""
+    return f"{text} as {view.virtual[text]}" if text in view.virtual else text
+
+
 def is_idle(state: State, view: DependencyView) -> bool:
     return state.at - view.active_at > IDLE_AFTER_S
 
