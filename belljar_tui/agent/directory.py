@@ -1,8 +1,9 @@
 """Which dependency an endpoint belongs to, and which endpoints a dependency has. No I/O.
 
 Names come from the resolver (and the hosts file). An address belongs to the first name that resolved to it for as long
-as that name still does; a second name on the same address falls together with the first. Where no name was resolved,
-what the engine knows of its containers names an address: evidence, not authority.
+as that name still does; a second name on the same address falls together with the first, or is given another address
+for it (`apart`): then it belongs to the first for good, since somebody may still have it from then. Where no name was
+resolved, what the engine knows of its containers names an address: evidence, not authority.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ _LOOPBACK = {"127.0.0.1": "localhost", "::1": "localhost"}
 
 
 class Directory:
-    def __init__(self) -> None:
+    """
+    Args:
+        keeps_owners: an address stays with the name that resolved to it first, even when that resolves elsewhere.
+    """
+
+    def __init__(self, *, keeps_owners: bool = False) -> None:
+        self._keeps_owners = keeps_owners
         self._name_of: dict[str, str] = dict(_LOOPBACK)
         self._addresses_of: dict[str, tuple[str, ...]] = {"localhost": tuple(_LOOPBACK)}
         self._hint_of: dict[str, str] = {}
@@ -47,14 +54,18 @@ class Directory:
     def learn(self, name: str, addresses: Iterable[str]) -> None:
         """`name` resolved to `addresses` (A and AAAA answers come apart, so they add up per family)."""
         fresh = tuple(addresses)
-        families = {":" in address for address in fresh}
+        families = set[bool]() if self._keeps_owners else {":" in address for address in fresh}
         kept = tuple(a for a in self._addresses_of.get(name, ()) if (":" in a) not in families)
         for stale in set(self._addresses_of.get(name, ())) - {*kept, *fresh}:
             if self._name_of.get(stale) == name and not self._is_called(stale):
                 del self._name_of[stale]
-        self._addresses_of[name] = kept + fresh
+        self._addresses_of[name] = tuple(dict.fromkeys(kept + fresh))
         for address in fresh:
             self._name_of.setdefault(address, name)
+
+    def owner_of(self, address: str) -> str | None:
+        """The name an address belongs to, where one resolved to it."""
+        return self._name_of.get(address)
 
     def hint(self, names: Sequence[str], addresses: Sequence[str]) -> bool:
         """The engine calls these addresses by these names, the likeliest first. Whether that was news."""

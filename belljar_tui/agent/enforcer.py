@@ -154,6 +154,10 @@ class Enforcer:
         wrong = sorted(str(e) for e in kernel.keys() | self._applied.keys() if self._differs(kernel, timed, e))
         wrong += self._unix.differing() if self._unix is not None else []
         wrong += sorted(f"the lane of {e}" for e in lanes.keys() | self._applied.keys() if self._is_astray(lanes, e))
+        translated = self._ruleset.read_translated()
+        wrong += [
+            f"the translation of {v}" for v, real in self._ruleset.translated.items() if translated.get(v) != real
+        ]
         if seal != self._seal():
             wrong.insert(0, "the seal")
         if wrong:

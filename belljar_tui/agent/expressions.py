@@ -18,6 +18,8 @@ DROP, ACCEPT = 0, 1
 JUMP, GOTO, RETURN = -3, -4, -5
 META_MARK, META_OIF, META_NFPROTO, META_L4PROTO = 3, 5, 15, 16
 CT_STATE, CT_DIRECTION, CT_STATUS, CT_MARK, CT_BYTES = 0, 1, 2, 3, 15
+CT_SOURCE4, CT_TARGET4, CT_SOURCE6, CT_TARGET6 = 19, 20, 21, 22
+ORIGINAL, REPLY = 0, 1
 PORT_UNREACHABLE, HOST_UNREACHABLE = 1, 2
 LESS, GREATER = 2, 4
 NEW_FLOW = 8
@@ -48,6 +50,11 @@ def set_mark(mark: int) -> list[bytes]:
 
 def ct(key: int, register: int = DATA) -> bytes:
     return _expression("ct", be32(1, register), be32(2, key))
+
+
+def ct_of(key: int, direction: int, register: int = DATA) -> bytes:
+    """A field of the flow's addresses as packets of one direction have them: `ct original ip daddr`"""
+    return _expression("ct", be32(1, register), be32(2, key), attribute(3, bytes([direction])))
 
 
 def set_ct_mark(mark: int) -> list[bytes]:
@@ -122,6 +129,11 @@ def in_set(name: str, register: int = DATA) -> bytes:
     return _expression("lookup", text(1, name), be32(2, register))
 
 
+def mapped(name: str, to_register: int, register: int = DATA) -> bytes:
+    """What a map has for the key in `register`; where it has nothing, the rule does not match."""
+    return _expression("lookup", text(1, name), be32(2, register), be32(3, to_register))
+
+
 def counter_template(kind: int) -> bytes:
     """A counter as the expression every element of a set carries (attribute `kind`)."""
     return nested(kind, text(1, "counter"), nested(2))
@@ -157,6 +169,11 @@ def reject_icmpx(code: int) -> bytes:
 
 def redirect(port: int, register: int = DATA) -> list[bytes]:
     return [immediate(struct.pack(">H", port), register), _expression("redir", be32(1, register))]
+
+
+def dnat(family: int, register: int) -> bytes:
+    """`dnat to` the address in `register`"""
+    return _expression("nat", be32(1, 1), be32(2, family), be32(3, register))
 
 
 def queue_native(number: int) -> bytes:

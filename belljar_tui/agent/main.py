@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from belljar_tui.agent import conntrack, contained, mounts
+from belljar_tui.agent.apart import NamesApart
 from belljar_tui.agent.attached import Attachment
 from belljar_tui.agent.claims import Claims
 from belljar_tui.agent.contained import Contained
@@ -82,7 +83,8 @@ class Agent:
             is_check=self._is_check,
             is_inside=self._attachment.is_inside if self._attachment else lambda _: True,
         )
-        self._directory = Directory()
+        self._directory = Directory(keeps_owners=prepare.has_virtual_addresses)
+        self._apart: NamesApart | None = None
         self._unix = UnixSockets.of_jar(folder, prepare.machine_sockets, self._processes) if folder else None
         self._groups: list[str] = []
         self._answers: set[tuple[str, tuple[str, ...], str]] = set()
@@ -100,6 +102,13 @@ class Agent:
     async def start(self) -> None:
         """Seal, prove, then start the service unless it is to wait. Raises OSError when the kernel refuses."""
         prepare = self._prepare
+        if prepare.has_virtual_addresses:
+            self._apart = NamesApart(
+                self._directory,
+                lambda virtual, real: self._ruleset.translate(virtual, real),
+                lambda: self._on_lost("virtual", 1),
+                self._on_broken,
+            )
         self._names = NameServer(
             [_address_and_port(text) for text in prepare.nameservers or self._own_nameservers()],
             AGENT_MARK,
@@ -110,6 +119,7 @@ class Agent:
             lambda name: self._enforcer.answer_of(name),
             lambda name, peer: self._observer.on_name_failed(name, peer),
             self._meant_for,
+            self._apart,
         )
         if self._attachment is not None:
             self._attachment.require_loopback()
@@ -121,7 +131,13 @@ class Agent:
         self._ruleset.create()
         self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now, self._unix)
         self._observer = Observer(
-            self._enforcer, self._sockets, self._processes, frozenset(prepare.forwarded), self._emit, self.now
+            self._enforcer,
+            self._sockets,
+            self._processes,
+            frozenset(prepare.forwarded),
+            self._emit,
+            self.now,
+            self._apart.real_of if self._apart is not None else lambda _: None,
         )
         if self._unix is not None:
             self._unix.on_call, self._unix.on_hole = self._observer.on_unix_call, self._observer.on_unix_hole
@@ -330,6 +346,9 @@ class Agent:
     def _on_lane_broken(self, detail: str) -> None:
         self._emit(ev.LaneBroke(at=self.now(), detail=detail))
 
+    def _on_broken(self, detail: str) -> None:
+        self._emit(ev.AuditFailed(at=self.now(), detail=detail))
+
     def _destroy(self, endpoints: list[Endpoint], mode: Mode) -> int:
         if mode is Mode.RESET:
             provoke(self._sockets.flows_to(endpoints, AGENT_MARK))
@@ -340,7 +359,13 @@ class Agent:
         answer = (name, tuple(sorted(addresses)), detail)
         if answer not in self._answers:  # services ask again and again: only what is new is news
             self._answers.add(answer)
-            self._emit(ev.NameResolved(at=self.now(), name=name, addresses=addresses, detail=detail))
+            real_of = {a: (self._apart.real_of(a) if self._apart is not None else None) or a for a in addresses}
+            virtual = {real: reached for reached, real in real_of.items() if reached != real}
+            self._emit(
+                ev.NameResolved(
+                    at=self.now(), name=name, addresses=list(real_of.values()), detail=detail, virtual=virtual
+                )
+            )
 
     def _on_health(self, health: Health, check: str, detail: str) -> None:
         self._emit(ev.HealthChanged(at=self.now(), health=health, check=check, detail=detail))

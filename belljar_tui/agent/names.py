@@ -1,7 +1,8 @@
 """The jar's name server. Every DNS query of the service ends up here, whatever server it was meant for.
 
 The answer is read first: the names' elements stand in the kernel before the service knows the address, so there is no
-race between a name and its first call. Queries and answers are passed on as bytes; they are parsed only to be read.
+race between a name and its first call. Queries and answers are passed on as bytes; they are parsed to be read, and
+written anew only where an address in them is told apart from another name's (`apart`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import contextlib
 import secrets
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from belljar_tui.core.model import Answer, Mode
 
@@ -37,6 +38,16 @@ OnResolved = Callable[[str, list[str], str], None]
 """Name (lower case, no last dot), addresses, and the answer's code where it was not NOERROR, or what went wrong."""
 
 
+class Apart(Protocol):
+    """Tells names apart that resolve to the same address."""
+
+    def answer(self, name: str, aliases: Collection[str], addresses: Sequence[str]) -> Mapping[str, str]:
+        """Of `addresses`, those that `name` is to reach by another one, and by which. It leads there already."""
+
+    def name_of(self, address: str) -> str | None:
+        """The name that was given this address for another one's."""
+
+
 class NameServer:
     """Listens on one port of 127.0.0.1 and ::1, UDP and TCP.
 
@@ -50,6 +61,7 @@ class NameServer:
         fate: what a name (lower case, no last dot) is answered with because it is cut; None when it resolves.
         on_failed: a query for such a name came.
         meant_for: the server that whoever sends from this peer believes to speak to (second: over TCP).
+        apart: gives names addresses of their own; None: every answer is passed on as it is.
     """
 
     def __init__(
@@ -63,6 +75,7 @@ class NameServer:
         fate: Callable[[str], Answer | None] = lambda _: None,
         on_failed: Callable[[str, Peer], None] = lambda _, __: None,
         meant_for: Callable[[Peer, bool], Upstream | None] = lambda _peer, _over_tcp: None,
+        apart: Apart | None = None,
     ) -> None:
         self._upstreams = list(upstreams)
         self._mark = mark
@@ -73,6 +86,7 @@ class NameServer:
         self._fate = fate
         self._on_failed = on_failed
         self._meant_for = meant_for
+        self._apart = apart
         self._asked_upstream: set[bytes] = set()
         """Id and question of each of our own queries under way."""
         self._transports: list[asyncio.DatagramTransport] = []
@@ -144,10 +158,14 @@ class NameServer:
             if fate is not Answer.NONE:
                 reply(_failure(query, _NXDOMAIN if fate is Answer.NXDOMAIN else _SERVFAIL))
             return
+        pointed_to = self._apart.name_of(asked.reverse_of) if self._apart is not None and asked.reverse_of else None
+        if pointed_to is not None:
+            reply(_text().pointer(query, pointed_to))
+            return
         answer, words = await self._ask(query, over_tcp=over_tcp)
         try:
             if answer is not None:
-                self._read(asked, answer)
+                answer = self._read(asked, answer)
             elif asked.is_for_addresses:
                 self._on_resolved(asked.name, [], words)
         except OSError:  # the kernel took no elements: an address nobody could cut must not get out
@@ -189,11 +207,20 @@ class NameServer:
                 self._asked_upstream.discard(ours)
         return kept, words
 
-    def _read(self, asked: Asked, answer: bytes) -> None:
-        """Tell who listens what the answer says; one we cannot read is passed on unread."""
+    def _read(self, asked: Asked, answer: bytes) -> bytes:
+        """Tell who listens what the answer says; one we cannot read is passed on unread. Returns what to pass on."""
         read = _text().read_answer(answer)
-        if read is not None and (read.addresses or (read.detail and asked.is_for_addresses)):
-            self._on_resolved(asked.name, read.addresses, read.detail)
+        if read is None:
+            return answer
+        apart = self._apart
+        virtual_of = apart.answer(asked.name, read.aliases, read.addresses) if apart is not None else {}
+        if read.addresses or (read.detail and asked.is_for_addresses):
+            reached = [virtual_of.get(address, address) for address in read.addresses]
+            self._on_resolved(asked.name, reached, read.detail)
+        if virtual_of or (apart is not None and read.has_hints):
+            written: bytes = _text().rewritten(answer, virtual_of)
+            return written
+        return answer
 
     async def _serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving = asyncio.current_task()

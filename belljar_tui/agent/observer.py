@@ -50,8 +50,11 @@ class Observer:
         forwarded: frozenset[int],
         emit: Callable[[ev.AnyEvent], None],
         now: Callable[[], float],
+        real_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
+        """`real_of`: the address behind a virtual one."""
         self._enforcer = enforcer
+        self._real_of = real_of
         self._sockets = sockets
         self._processes = processes
         self._forwarded = forwarded
@@ -257,12 +260,20 @@ class Observer:
             return
         is_new = (dependency, endpoint, None) not in self._known
         self._known |= {key, (dependency, endpoint, None)}
-        where = str(endpoint) if endpoint is not None else ""
         if endpoint is not None and dependency.host == endpoint.address:
             self.on_nameless(endpoint)
+        real = self._real_of(endpoint.address) if endpoint is not None else None
+        virtual = endpoint.address if endpoint is not None and real is not None else ""
+        if endpoint is not None and real is not None:
+            endpoint = msgspec.structs.replace(endpoint, address=real)
         self._emit(
             ev.DependencySeen(
-                at=self._now(), dependency=str(dependency), endpoint=where, pid=caller.pid, process=caller.process
+                at=self._now(),
+                dependency=str(dependency),
+                endpoint=str(endpoint) if endpoint is not None else "",
+                pid=caller.pid,
+                process=caller.process,
+                virtual=virtual,
             )
         )
 

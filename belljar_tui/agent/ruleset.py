@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from belljar_tui.agent import expressions as ex
-from belljar_tui.agent import modes, nft, ruleset_claims, ruleset_lanes
+from belljar_tui.agent import modes, nft, ruleset_claims, ruleset_lanes, ruleset_virtual
 from belljar_tui.agent import ruleset_elements as elements
 from belljar_tui.agent.counts import Counts, Verdict, fails_some
 from belljar_tui.agent.modes import flaky
 from belljar_tui.agent.netlink import CREATE, ECHO, Message, Netfilter, NetlinkError
 from belljar_tui.agent.nft import QueueTo
-from belljar_tui.agent.ruleset_chains import holding_open_calls, table
+from belljar_tui.agent.ruleset_chains import early_rules, holding_open_calls, table
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL)
@@ -71,6 +71,7 @@ class Ruleset:
         self._let: set[Endpoint] = set()
         """Endpoints that were ever in a lane: what still goes through one is counted apart."""
         self._timed: Mapping[Endpoint, Timed] = {}
+        self._translated: dict[str, str] = {}
 
     def create(self) -> None:
         """Make the table, with the best queue and log this kernel has, as one transaction per attempt."""
@@ -169,6 +170,25 @@ class Ruleset:
         self._lanes |= {e: mode for e, (mode, _) in lanes.items() if e in changing}
         return elements.counts_of_echoes(echoes)
 
+    def translate(self, virtual: str, real: str) -> None:
+        """From now on calls to `virtual` reach `real`, and are judged as calls to `virtual`."""
+        content: list[Message] = []
+        if not self._translated:
+            content += ruleset_virtual.messages(early_rules())
+            content += ruleset_lanes.early_messages() if self._has_lanes else []
+        self._netfilter.batch(nft.SUBSYSTEM, [*content, *ruleset_virtual.element_messages({virtual: real})])
+        self._translated[virtual] = real
+
+    @property
+    def translated(self) -> Mapping[str, str]:
+        """Virtual address -> real one, as it is to be."""
+        return self._translated
+
+    def read_translated(self) -> dict[str, str]:
+        """The same as the kernel has it."""
+        maps = ruleset_virtual.names() if self._translated else ()
+        return dict(ruleset_virtual.translation_of(fields) for name in maps for fields in self._dump(name))
+
     def read(self) -> dict[Endpoint, tuple[Verdict, Counts]]:
         """Every lasting element as the kernel has it: its verdict and counters."""
         found: dict[Endpoint, tuple[Verdict, Counts]] = {}
@@ -226,7 +246,8 @@ class Ruleset:
 
     def _lane_chains(self) -> list[Message]:
         queue_to = {"native": ex.queue_native, "xtables": ex.queue_xtables}.get(self.queue)
-        return ruleset_lanes.messages(queue_to, has_log=self.logs, port=self._open_lanes())
+        early = ruleset_lanes.early_messages() if self._translated else []
+        return [*ruleset_lanes.messages(queue_to, has_log=self.logs, port=self._open_lanes()), *early]
 
     def _has(self, content: list[Message]) -> bool:
         """Whether this kernel takes `content`."""

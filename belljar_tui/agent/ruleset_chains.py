@@ -39,7 +39,8 @@ What the messages built here stand for (KEY is `address . protocol . port`):
         loopback, not @forwarded: accept
         meta nfproto vmap @seal_verdict }
       chain MODE     { see agent/modes }
-      chain fail     { type filter hook output priority 10; what the modes' marks lead to }
+      chain fail     { type filter hook output priority 10; goto fails }
+      chain fails    { what the modes' marks lead to }
       chain names    { type nat hook output priority -110
         meta mark AGENT accept
         meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER }
@@ -62,13 +63,13 @@ import struct
 from collections.abc import Iterable
 
 from belljar_tui.agent import expressions as ex
-from belljar_tui.agent import modes, nft
+from belljar_tui.agent import modes, nft, ruleset_virtual
 from belljar_tui.agent.netlink import CREATE, Message
 from belljar_tui.agent.nft import ICMP, ICMP6, IP, IP6, TCP, UDP, QueueTo, chain, is_family, is_protocol, rule
 from belljar_tui.agent.ruleset_elements import MAPS, key_set, seal_messages
 
 _PLAIN = (
-    *("seen", "opened", "meet", "hold", "strange", "due", "count"),
+    *("seen", "opened", "meet", "hold", "strange", "due", "count", "fails"),
     *("refuse", "blackhole", "reset", "unreachable", "hang", "slow"),
 )
 _HELD_PER_SECOND = 500
@@ -97,9 +98,10 @@ def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwar
         *_hold("strange", nft.FIRST_CALL, nft.FIRST, queue_to, seen),
         *_due(),
         *modes.static_rules(queue_to),
+        rule("fail", [ex.verdict(ex.GOTO, "fails")]),
         *_inner(resolver_port),
-        *_observe(),
-        *_enforce(),
+        *_observe("observe", _loopback("observe", "inner_observe")),
+        *_enforce("enforce", _loopback("enforce", "inner_enforce")),
         *_names(resolver_port),
     ]
 
@@ -155,26 +157,31 @@ def _names(resolver_port: int) -> list[Message]:
     return rules
 
 
-def _observe() -> list[Message]:
+def early_rules() -> list[Message]:
+    """What packets to virtual addresses meet before they are translated: the same, but none of it is loopback."""
+    return [*_observe(ruleset_virtual.OBSERVE, []), *_enforce(ruleset_virtual.ENFORCE, [])]
+
+
+def _observe(name: str, loopback: list[Message]) -> list[Message]:
     not_new = [ex.ct(ex.CT_STATE), ex.masked(ex.NEW_FLOW), ex.compare(struct.pack("=I", 0))]
     return [
-        rule("observe", [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
-        rule("observe", [*not_new, ex.verdict(ex.ACCEPT)]),
-        *_by_endpoint("observe", "timed_watch"),
-        *_by_endpoint("observe", "watch"),
-        *_loopback("observe", "inner_observe"),
-        rule("observe", [ex.meta(ex.META_NFPROTO), ex.vmap("seal_watch")]),
+        rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
+        rule(name, [*not_new, ex.verdict(ex.ACCEPT)]),
+        *_by_endpoint(name, "timed_watch"),
+        *_by_endpoint(name, "watch"),
+        *loopback,
+        rule(name, [ex.meta(ex.META_NFPROTO), ex.vmap("seal_watch")]),
     ]
 
 
-def _enforce() -> list[Message]:
+def _enforce(name: str, loopback: list[Message]) -> list[Message]:
     return [
-        rule("enforce", [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
-        rule("enforce", [ex.ct(ex.CT_DIRECTION), ex.compare(b"\1"), ex.verdict(ex.ACCEPT)]),
-        *_by_endpoint("enforce", "timed"),
-        *_by_endpoint("enforce", "verdict"),
-        *_loopback("enforce", "inner_enforce"),
-        rule("enforce", [ex.meta(ex.META_NFPROTO), ex.vmap("seal_verdict")]),
+        rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
+        rule(name, [ex.ct(ex.CT_DIRECTION), ex.compare(b"\1"), ex.verdict(ex.ACCEPT)]),
+        *_by_endpoint(name, "timed"),
+        *_by_endpoint(name, "verdict"),
+        *loopback,
+        rule(name, [ex.meta(ex.META_NFPROTO), ex.vmap("seal_verdict")]),
     ]
 
 

@@ -8,6 +8,7 @@
       meta mark AGENT accept
       ct direction reply accept
       ct state != new ct status & dnat == 0 accept              # from before the lane: met by its mode's chain
+      ct state != new ct reply saddr != loopback accept         # the same of one whose address is virtual
       KEY @lane_hang4 / 6 goto lane_hang
       KEY @lane_slow4 / 6 goto lane_slow
       ct state != new KEY @let_packets4 / 6 }                   # still in the lane, though its cut is over
@@ -28,6 +29,7 @@ its way to our own port, as internal. A call that is in these sets and was not t
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Callable, Iterable, Mapping
 
@@ -37,6 +39,7 @@ from belljar_tui.agent import ruleset_elements as elements
 from belljar_tui.agent.modes import LANES
 from belljar_tui.agent.netlink import CREATE, Message
 from belljar_tui.agent.nft import IP, IP6, TCP, QueueTo, chain, is_family, is_protocol, rule
+from belljar_tui.agent.ruleset_virtual import ENFORCE, OBSERVE
 from belljar_tui.core.model import Endpoint
 
 REACHED, REFUSED, NO_WAY = 0xBE1C, 0xBE1A, 0xBE1B
@@ -94,6 +97,21 @@ def element_messages(
     return content
 
 
+def early_messages() -> list[Message]:
+    """What lets calls to virtual addresses through into their lanes, before any other rule of those chains: a call is
+    marked for the lane as it passes, so that no change in between can lead it anywhere else."""
+    content: list[Message] = []
+    for name, then in ((OBSERVE, []), (ENFORCE, ex.set_mark(REACHED))):
+        past = [*then, ex.verdict(ex.ACCEPT)]
+        content += [each for of, _ in _SETS for each in _in(name, of, lambda _: past, is_first=True)]  # noqa: B023
+        content.append(rule(name, [*is_protocol(TCP), *nft.has_mark(REACHED), ex.verdict(ex.ACCEPT)], is_first=True))
+        for family in (IP, IP6):
+            inside = [*is_protocol(TCP), *_leads_inside(ex.EQUAL, family), ex.verdict(ex.ACCEPT)]
+            content.append(rule(name, inside, is_first=True))
+        content.append(rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)], is_first=True))
+    return content
+
+
 def names() -> list[tuple[str, str, bool]]:
     """Name, mode and whether it is of IPv6, of every set that diverts."""
     return [(f"{name}{v}", str(mode), v == 6) for name, mode in _SETS for v in (4, 6)]
@@ -106,6 +124,7 @@ def _divert() -> list[Message]:
         rule("divert", [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
         rule("divert", [ex.ct(ex.CT_DIRECTION), ex.compare(b"\1"), ex.verdict(ex.ACCEPT)]),
         rule("divert", [*not_new, *_not_translated(), ex.verdict(ex.ACCEPT)]),
+        *(rule("divert", [*not_new, *_leads_inside(ex.NOT_EQUAL, f), ex.verdict(ex.ACCEPT)]) for f in (IP, IP6)),
         *(each for name, _ in _SETS for each in _in("divert", name, lambda s: [ex.verdict(ex.GOTO, s)])),
         *_in("divert", "let_packets", lambda _: [], not_new),
     ]
@@ -132,10 +151,25 @@ def _not_translated() -> list[bytes]:
     return [ex.ct(ex.CT_STATUS), ex.masked(_DNAT), ex.compare(struct.pack("=I", 0))]
 
 
-def _in(chain_name: str, name: str, then: Callable[[str], list[bytes]], first: Iterable[bytes] = ()) -> list[Message]:
+def _leads_inside(operation: int, family: int) -> list[bytes]:
+    """`ct reply saddr` is loopback, or with NOT_EQUAL anything else: whoever answers is us."""
+    if family == IP:
+        return [*is_family(IP), ex.ct_of(ex.CT_SOURCE4, ex.REPLY), ex.compare(bytes([127]), operation)]
+    inside = socket.inet_pton(socket.AF_INET6, "::1")
+    return [*is_family(IP6), ex.ct_of(ex.CT_SOURCE6, ex.REPLY), ex.compare(inside, operation)]
+
+
+def _in(
+    chain_name: str,
+    name: str,
+    then: Callable[[str], list[bytes]],
+    first: Iterable[bytes] = (),
+    *,
+    is_first: bool = False,
+) -> list[Message]:
     """`KEY @name4 / 6`, and what follows when the called endpoint is in it."""
     rules = []
     for family, suffix in ((IP, 4), (IP6, 6)):
         match = [*is_family(family), *is_protocol(TCP), *first, *nft.key(family), ex.in_set(f"{name}{suffix}")]
-        rules.append(rule(chain_name, [*match, *then(name)]))
+        rules.append(rule(chain_name, [*match, *then(name)], is_first=is_first))
     return rules

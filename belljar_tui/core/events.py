@@ -169,6 +169,8 @@ class DependencySeen(Event, frozen=True, kw_only=True):
     """`tcp 10.77.0.5:5432`; empty for name service."""
     pid: int | None = None
     process: str | None = None
+    virtual: str = ""
+    """The address by which the service reaches the endpoint, where that is not its own: another name has that one."""
 
 
 class GroupCalled(Event, frozen=True, kw_only=True):
@@ -190,6 +192,8 @@ class NameResolved(Event, frozen=True, kw_only=True):
     """Empty when the name has none."""
     detail: str = ""
     """The answer's code when it was not NOERROR, e.g. `NXDOMAIN`, or `timeout`."""
+    virtual: dict[str, str] = {}
+    """Of the addresses, those that belong to another name, and what the service was answered instead."""
 
 
 class NameClaimed(Event, frozen=True, kw_only=True):
@@ -259,7 +263,8 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log`, `claims`, `output` or `journal`."""
+    """`queue`, `log`, `claims`, `output`, `journal`; `virtual`: names fall together, as all virtual addresses are in
+    use."""
     count: int
 
 

@@ -170,7 +170,9 @@ def _dependency_seen(state: State, event: ev.DependencySeen) -> State:
     endpoints = view.endpoints
     if event.endpoint and event.endpoint not in endpoints:
         endpoints = (*endpoints, event.endpoint)
-    return _put(state, view, endpoints=endpoints, callers=_callers(view, event.pid), active_at=event.at)
+    virtual = {**view.virtual, event.endpoint: event.virtual} if event.virtual else view.virtual
+    callers = _callers(view, event.pid)
+    return _put(state, view, endpoints=endpoints, virtual=virtual, callers=callers, active_at=event.at)
 
 
 def _callers(view: DependencyView, pid: int | None) -> tuple[int, ...]:
@@ -187,7 +189,8 @@ def _groups_joined(state: State, event: ev.GroupsJoined) -> State:
 
 def _name_resolved(state: State, event: ev.NameResolved) -> State:
     known = state.names.get(event.name, ())
-    addresses = tuple(dict.fromkeys((*known, *event.addresses)))
+    reached = [event.virtual.get(address, address) for address in event.addresses] if event.virtual else event.addresses
+    addresses = tuple(dict.fromkeys((*known, *reached)))
     return _with(state, names=_set(state.names, event.name, addresses))
 
 

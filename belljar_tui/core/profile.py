@@ -157,6 +157,8 @@ class Profile(Part, frozen=True, kw_only=True, omit_defaults=False):
     service: Service = Service()
     forward: tuple[Port, ...] = ()
     """TCP ports of the jar's loopback that lead to the host's loopback."""
+    virtual_addresses: bool | None = None
+    """False: names that share an address are cut together, as the one that resolved first; absent: each alone."""
     recovery: Recovery = Recovery()
     healthy: Healthy = Healthy()
     allow: tuple[str, ...]
@@ -185,6 +187,7 @@ def profile_of(
     lab: str | None = None,
     environment: Sequence[str] = (),
     healthy: Healthy | None = None,
+    has_virtual_addresses: bool = True,
 ) -> Profile:
     """The profile that the session so far amounts to.
 
@@ -210,6 +213,7 @@ def profile_of(
         # A lab's command line names places on this machine; the lab itself brings its service anywhere.
         service=Service(command=() if lab else state.command, environment=tuple(sorted(environment))),
         forward=tuple(sorted(forward)),
+        virtual_addresses=None if has_virtual_addresses else False,
         recovery=learned.recovery,
         healthy=msgspec.structs.replace(healthy or Healthy(), checks=state.checks),
         allow=tuple(sorted(learned.allow)),

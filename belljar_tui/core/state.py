@@ -37,6 +37,8 @@ class DependencyView(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     endpoints: tuple[str, ...] = ()
+    virtual: dict[str, str] = {}
+    """Of the endpoints, those that belong to another name, and the address by which the service reaches each."""
     callers: tuple[int, ...] = ()
     """Pids seen calling it, first seen first."""
     mode: Mode | None = None
@@ -78,6 +80,11 @@ class DependencyView(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_cut(self) -> bool:
         return self.mode is not None
+
+    @property
+    def own_endpoints(self) -> tuple[str, ...]:
+        """Those that the service reaches by their own addresses."""
+        return tuple(each for each in self.endpoints if each not in self.virtual)
 
     @property
     def met_now(self) -> int:
@@ -157,6 +164,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     groups: tuple[str, ...] = ()
     """Multicast groups that the service has joined now."""
     names: dict[str, tuple[str, ...]] = {}
+    """Name -> addresses, as the service was answered."""
     health: Health = Health.UNKNOWN
     health_check: str = ""
     health_detail: str = ""
@@ -199,7 +207,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
         """Other names that resolved to an address of this dependency: a call to its port there is a call to it, so
         that they are cut and counted together. Names that moved away since are told too: a cut may still meet them."""
         host = _host(view.id)
-        addresses = {*map(_host, view.endpoints), *self.names.get(host, ())}
+        addresses = {*map(_host, view.own_endpoints), *self.names.get(host, ())}
         return tuple(name for name, known in self.names.items() if name != host and not addresses.isdisjoint(known))
 
     def called(self, dependency: Dependency) -> str:

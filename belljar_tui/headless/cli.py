@@ -15,6 +15,7 @@ from belljar_tui.headless.cli_files import FILE_COMMANDS
 from belljar_tui.headless.container_options import ContainerAsked, container_options
 from belljar_tui.headless.options import (
     MODES_HELP,
+    address_options,
     complete_targets,
     explorer_search_options,
     health_options,
@@ -55,6 +56,7 @@ def cli() -> None:
 @cli.command(epilog=MODES_HELP, short_help="Explore a built-in LAB, a little world of namespaces.")
 @click.argument("lab", default="checkout", type=click.Choice(list(LABS)), metavar="[LAB]")
 @session_options
+@address_options
 @explorer_search_options
 @scenario_options
 def demo(lab: str, modes: TrialModes, jobs: int, **options: Any) -> None:
@@ -80,6 +82,7 @@ def demo(lab: str, modes: TrialModes, jobs: int, **options: Any) -> None:
 @service_options
 @container_options
 @session_options
+@address_options
 @explorer_search_options
 @scenario_options
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
@@ -143,7 +146,8 @@ def attach(
 
     TARGET is a container (name or id), a Compose service (service or project/service), or the PID of a process in a
     network namespace of its own. Without one, choose from a list. Its own HEALTHCHECK is the check when none is given.
-    When BellJar ends, however it ends, the target is as it was before.
+    When BellJar ends, however it ends, the target is as it was before. For the same reason it is given no virtual
+    addresses: names that share one are cut together.
 
     \b
       belljar attach checkout
@@ -165,6 +169,7 @@ def attach(
 @health_options
 @service_options
 @container_options
+@address_options
 @search_options
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 def minimize(**options: Any) -> None:
@@ -194,8 +199,11 @@ def minimize(**options: Any) -> None:
 @click.option("--strict", is_flag=True, help="Prove that each member of the working set is still needed, too.")
 @click.option("--junit", type=click.Path(), metavar="FILE", help="Write the results to FILE as JUnit XML.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Jars at once.")
+@address_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for machines.")
-def verify(profiles: tuple[str, ...], strict: bool, junit: str | None, jobs: int, as_json: bool) -> None:
+def verify(
+    profiles: tuple[str, ...], strict: bool, junit: str | None, jobs: int, virtual_addresses: bool, as_json: bool
+) -> None:
     """Prove saved profiles again: one sealed run each, no screen.
 
     Everything outside the profile's working set is cut from the first packet; the service must become healthy within
@@ -210,7 +218,10 @@ def verify(profiles: tuple[str, ...], strict: bool, junit: str | None, jobs: int
     """
     from belljar_tui.headless import verify as verifying
 
-    sys.exit(verifying.verify(profiles, as_json=as_json, is_strict=strict, junit=junit, jobs=jobs))
+    code = verifying.verify(
+        profiles, as_json=as_json, is_strict=strict, junit=junit, jobs=jobs, virtual_addresses=virtual_addresses
+    )
+    sys.exit(code)
 
 
 @cli.command(short_help="Say what this machine can do, and how to get what it cannot.")

@@ -55,6 +55,7 @@ class MinimizeAsked(msgspec.Struct, frozen=True, kw_only=True):
     health_timeout: float
     forward: tuple[int, ...]
     settings: tuple[str, ...]
+    virtual_addresses: bool
     name: str | None
     output: str | None
     lab: str | None
@@ -236,6 +237,10 @@ def _recalled(line: MinimizeAsked, now: State, opening: ev.SearchStarted) -> lis
 
 
 def _asked(line: MinimizeAsked) -> Asked:
+    return msgspec.structs.replace(_world(line), has_virtual_addresses=line.virtual_addresses)
+
+
+def _world(line: MinimizeAsked) -> Asked:
     health = Checks(line.checks, every_s=line.health_every, timeout_s=line.health_timeout, healthy_for=line.health_for)
     if line.lab is not None:
         return asked_for_lab(line.lab, Wanted(), health)

@@ -78,6 +78,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Of the container's image."""
     attached: Attached | None = None
     """Where it runs already."""
+    has_virtual_addresses: bool = True
+    """Where the jar is ours: names that share an address are cut one by one."""
 
 
 if TYPE_CHECKING:
@@ -116,7 +118,11 @@ def asked_for_profile(profile: Profile) -> Asked:
     )
     if profile.lab is not None:
         asked = asked_for_lab(profile.lab, wanted_of(profile), health)
-        return msgspec.structs.replace(asked, deadline_s=profile.recovery.deadline_s)
+        return msgspec.structs.replace(
+            asked,
+            deadline_s=profile.recovery.deadline_s,
+            has_virtual_addresses=profile.virtual_addresses is not False,
+        )
     plan = plan_of_profile(profile)
     return Asked(
         name=profile.name,
@@ -127,6 +133,7 @@ def asked_for_profile(profile: Profile) -> Asked:
         environment=dict(os.environ),
         forward=tuple(profile.forward),
         deadline_s=profile.recovery.deadline_s,
+        has_virtual_addresses=profile.virtual_addresses is not False,
     )
 
 
@@ -263,6 +270,7 @@ def _prepare(asked: Asked, log_path: str) -> Prepare:
         nameservers=lab.nameservers if lab else (),
         forwarded=asked.forward,
         log_path=log_path,
+        has_virtual_addresses=asked.has_virtual_addresses,
     )
 
 
@@ -282,6 +290,7 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
             forward=asked.forward,
             lab=asked.lab,
             environment=asked.added,
+            has_virtual_addresses=asked.has_virtual_addresses,
             healthy=Healthy(every_s=timing.every_s, timeout_s=timing.timeout_s, healthy_for=timing.healthy_for),
         )
         if plan is not None:

@@ -51,6 +51,17 @@ class Seconds(click.FloatRange):
         return number
 
 
+def address_options(command: Command) -> Command:
+    """How names that share an address are cut."""
+    return click.option(
+        "--virtual-addresses/--no-virtual-addresses",
+        default=True,
+        show_default=True,
+        help="Of names that share an address, give each but the first one of the jar's own (198.18.0.0/15), so that it "
+        "can be cut alone; without, they are cut together.",
+    )(command)
+
+
 def health_options(command: Command) -> Command:
     """How health is measured."""
     for option in (

@@ -37,6 +37,7 @@ def run(
     journal: str | None,
     search: tuple[TrialModes, int],
     container: ContainerAsked,
+    virtual_addresses: bool = True,
     scenario: str | None = None,
     as_json: bool = False,
     predict: bool = False,
@@ -52,6 +53,7 @@ def run(
         wanted=Wanted(seal=Seal(seal)),
         journal=journal,
     )
+    asked = msgspec.structs.replace(asked, has_virtual_addresses=virtual_addresses)
     return _see(asked, search, scenario, headless=headless, as_json=as_json, predict=predict)
 
 
@@ -62,12 +64,14 @@ def demo(
     headless: bool,
     journal: str | None,
     search: tuple[TrialModes, int],
+    virtual_addresses: bool = True,
     scenario: str | None = None,
     as_json: bool = False,
     predict: bool = False,
 ) -> int:
     """Open a built-in lab. Returns the exit code. Raises BellJarError."""
-    asked = msgspec.structs.replace(asked_for_lab(lab, Wanted(seal=Seal(seal))), journal=journal)
+    asked = asked_for_lab(lab, Wanted(seal=Seal(seal)))
+    asked = msgspec.structs.replace(asked, journal=journal, has_virtual_addresses=virtual_addresses)
     return _see(asked, search, scenario, headless=headless, as_json=as_json, predict=predict)
 
 

@@ -130,7 +130,8 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
     same_name = _same_name(state, view)
     if same_name:
         facts.append(("with it", Text(f"{', '.join(same_name)}: same name, does not resolve either", style="yellow")))
-    facts += [("endpoint" if not n else "", Text(text, style="dim")) for n, text in enumerate(view.endpoints[:4])]
+    endpoints = [words.endpoint(view, each) for each in view.endpoints[:4]]
+    facts += [("endpoint" if not n else "", Text(text, style="dim")) for n, text in enumerate(endpoints)]
     if is_unix:
         facts.append(("note", Text(words.uncounted(words.split_id(view)[0]), style="dim")))
     if view.id == NAME_SERVICE:
@@ -167,8 +168,9 @@ def _effect(view: DependencyView) -> Text:
 
 
 def _together(state: State, view: DependencyView) -> list[str]:
-    mine = set(view.endpoints)
-    others = [other.id for other in state.dependencies.values() if other is not view and mine & set(other.endpoints)]
+    mine = set(view.own_endpoints)
+    known = state.dependencies.values()
+    others = [other.id for other in known if other is not view and mine & set(other.own_endpoints)]
     return [*others, *state.names_cut_with(view)]
 
 

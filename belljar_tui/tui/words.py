@@ -81,6 +81,11 @@ def named(host: str, view: DependencyView, width: int) -> str:
     return f"{host} “{name if len(name) <= room else name[: room - 1] + '…'}”".ljust(width)
 
 
+def endpoint(view: DependencyView, text: str) -> str:
+    """An endpoint, and how the service reaches it where its address belongs to another name."""
+    return f"{text} as {view.virtual[text]}" if text in view.virtual else text
+
+
 def is_idle(state: State, view: DependencyView) -> bool:
     return state.at - view.active_at > IDLE_AFTER_S
 

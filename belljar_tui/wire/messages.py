@@ -85,6 +85,8 @@ class Prepare(Message, frozen=True):
     """Where the agent is attached: the service's first process as the agent sees it; 0: the first there is."""
     boot_id: str = ""
     """Of the kernel that `clock_zero` counts on; an agent on another kernel counts from `sent_at_s` instead."""
+    has_virtual_addresses: bool = False
+    """Of names that share an address, each but the first is given one of the jar's own, and can be cut alone."""
     sent_at_s: float = 0.0
     """Seconds since the session's start when this message was sent."""
 

@@ -4,7 +4,7 @@
                  meta mark NEW_CALL meta mark set MARK queue num 5 bypass
                  meta mark FIRST_CALL meta mark set MARK queue num 7 bypass
                  meta mark set MARK queue num 6 bypass }
-    chain fail { meta mark MARK FAILS }
+    chain fails { meta mark MARK FAILS }
 
 A datagram dropped on the output hook would fail its sender's `send` with EPERM, as no network does (measured); one that
 was queued first is already sent as far as its sender knows. So whatever is not TCP passes a queue before it fails: 5 or
@@ -39,5 +39,5 @@ def rules(chain: str, mark: int, tcp_fails: bytes, fails: bytes, queue_to: Queue
         rule(chain, [*has_mark(NEW_CALL), *ex.set_mark(mark), queue_to(QUEUE)]),
         rule(chain, [*has_mark(FIRST_CALL), *ex.set_mark(mark), queue_to(FIRST)]),
         rule(chain, [*ex.set_mark(mark), queue_to(FOLLOWERS)]),
-        rule("fail", [*has_mark(mark), fails]),
+        rule("fails", [*has_mark(mark), fails]),
     ]
