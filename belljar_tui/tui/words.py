@@ -153,7 +153,7 @@ _LIKE_IP_ADDRESSES = (13, 14, 25, 26)
 def uncounted(path: str) -> str:
     """What the numbers of a unix socket leave out."""
     by_length = ", calls of this length of path" if len(path) in _LIKE_IP_ADDRESSES else ""
-    return f"sendmsg{by_length} and io_uring are cut, too, but may not be counted"
+    return f"calls by sendmsg{by_length} are cut, too, but may not be counted"
 
 
 _ALWAYS_SHOWN = (Mode.REFUSE, Mode.BLACKHOLE)

@@ -12,11 +12,14 @@ import contextlib
 import ctypes
 import errno
 import json
+import mmap
 import os
+import resource
 import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +30,7 @@ NAMES, TIME = "10.77.1.53", ("10.77.1.17", 123)
 WAIT_S = 1.0
 _NEWUSER, _NEWNS, _NEWNET = 0x10000000, 0x00020000, 0x40000000
 _PTRACE_ATTACH = 16
+_IOPRIO_SET, _KCMP = {"x86_64": 251, "aarch64": 30}, {"x86_64": 312, "aarch64": 272}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -293,6 +297,61 @@ def _kill(number: int) -> Callable[[], str]:
     return attempt
 
 
+def _agents_limits() -> str:
+    """An agent that may open no more files would see nothing."""
+    soft, hard = resource.prlimit(1, resource.RLIMIT_NOFILE)
+    resource.prlimit(1, resource.RLIMIT_NOFILE, (soft - 1, hard - 1))
+    return "lowered"
+
+
+def _agents_processor() -> str:
+    os.sched_setaffinity(1, {min(os.sched_getaffinity(0))})
+    return "bound to one"
+
+
+def _agents_scheduling() -> str:
+    os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))
+    return "only when nobody else wants to"
+
+
+def _agents_priority() -> str:
+    before = os.getpriority(os.PRIO_PROCESS, 1)
+    for which, whose in ((os.PRIO_PROCESS, 1), (os.PRIO_USER, os.getuid())):
+        with contextlib.suppress(PermissionError):
+            os.setpriority(which, whose, 19)
+    if os.getpriority(os.PRIO_PROCESS, 1) == before:
+        raise OSError(errno.EPERM, "it is what it was")
+    return "lowered"
+
+
+def _agents_io_priority() -> str:
+    _checked(_libc.syscall(_IOPRIO_SET[os.uname().machine], 1, 1, 3 << 13), "ioprio_set")
+    return "idle"
+
+
+def _agents_limits_in_32_bits() -> str:
+    limits = narrow_memory()
+    limits[:16] = struct.pack("=QQ", 64, 64)
+    narrow_call(340, 1, resource.RLIMIT_NOFILE, address_of(limits))
+    return "lowered"
+
+
+def _agents_pages() -> str:
+    there = ctypes.create_string_buffer(struct.pack("=QQ", 0, 4096))
+    _checked(_libc.syscall(440, os.pidfd_open(1), there, 1, 20, 0), "process_madvise")
+    return "sent away"
+
+
+def _compare_with_agent() -> str:
+    _checked(_libc.syscall(_KCMP[os.uname().machine], 1, os.getpid(), 0, 0, 0), "kcmp")
+    return "compared"
+
+
+def _kill_by_pidfd() -> str:
+    signal.pidfd_send_signal(os.pidfd_open(1), signal.SIGKILL)
+    return _tcp4()
+
+
 def _host_of_the_machine() -> str:
     with socket.socket(40, socket.SOCK_STREAM) as out:  # AF_VSOCK
         out.settimeout(WAIT_S)
@@ -301,6 +360,91 @@ def _host_of_the_machine() -> str:
         except ConnectionResetError:
             return "the host answered: nobody listens there"
         return "connected"
+
+
+def _ring_of_vsock() -> str:
+    """io_uring's own way to make a socket: an entry in shared memory, which no filter of system calls sees."""
+    described = ctypes.create_string_buffer(120)  # struct io_uring_params
+    ring = _checked(_libc.syscall(425, 4, described), "io_uring_setup")
+    (tail_at,) = struct.unpack_from("=I", described, 44)
+    (array_at,) = struct.unpack_from("=I", described, 64)
+    (entries_at,) = struct.unpack_from("=I", described, 100)
+    with mmap.mmap(ring, 4096) as shared, mmap.mmap(ring, 4096, offset=0x10000000) as entries:
+        entries[:64] = struct.pack("=BBHiQQI36x", 45, 0, 0, 40, socket.SOCK_STREAM, 0, 0)  # IORING_OP_SOCKET
+        shared[array_at : array_at + 4] = bytes(4)
+        shared[tail_at : tail_at + 4] = struct.pack("=I", 1)
+        _checked(_libc.syscall(426, ring, 1, 1, 1, None, 0), "io_uring_enter")
+        (result,) = struct.unpack_from("=i", shared, entries_at + 8)
+    if result < 0:
+        raise OSError(-result, os.strerror(-result), "IORING_OP_SOCKET")
+    return f"a socket of family {socket.socket(fileno=result).family}"
+
+
+_INT_80 = bytes.fromhex("53 89f8 89f3 87d1 cd80 5b 4898 c3")
+"""push rbx; mov eax, edi; mov ebx, esi; xchg edx, ecx; int 0x80; pop rbx; cdqe; ret"""
+
+
+def narrow_memory(size: int = 4096) -> mmap.mmap:
+    """Memory below 4 GiB, where 32-bit system calls can read."""
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40, prot=7)  # MAP_32BIT
+
+
+def address_of(memory: mmap.mmap) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+
+
+def narrow_call(number: int, *arguments: int) -> int:
+    """A system call as a 32-bit program makes it. Raises OSError."""
+    if os.uname().machine != "x86_64":
+        raise OSError(errno.ENOSYS, "only tried on x86-64")
+    code = narrow_memory()
+    code[: len(_INT_80)] = _INT_80
+    call = ctypes.CFUNCTYPE(ctypes.c_long, *[ctypes.c_long] * 4)(address_of(code))
+    result = int(call(number, *(*arguments, 0, 0, 0)[:3]))
+    if result < 0:
+        raise OSError(-result, os.strerror(-result), f"32-bit system call {number}")
+    return result
+
+
+SOCKETCALL, SOCKET, CONNECT, SENDTO = 102, 359, 362, 369
+
+
+def narrow_socketcall(which: int, *words: int) -> int:
+    """socketcall(2): its arguments are in memory."""
+    memory = narrow_memory()
+    memory[: 4 * len(words)] = struct.pack(f"={len(words)}I", *words)
+    return narrow_call(SOCKETCALL, which, address_of(memory))
+
+
+def _vsock_in_32_bits() -> str:
+    return f"descriptor {narrow_call(SOCKET, 40, socket.SOCK_STREAM, 0)}"
+
+
+def _vsock_by_socketcall() -> str:
+    return f"descriptor {narrow_socketcall(1, 40, socket.SOCK_STREAM, 0)}"
+
+
+def _socketcall_that_changes() -> str:
+    """Another process changes what is asked for while it is looked at."""
+    shared = mmap.mmap(-1, 4096, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | 0x40)
+    shared[:12] = struct.pack("=3I", socket.AF_UNIX, socket.SOCK_STREAM, 0)
+    changer = os.fork()
+    while changer == 0:
+        shared[0] = 40
+        shared[0] = socket.AF_UNIX
+    try:
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.socket(fileno=narrow_call(102, 1, address_of(shared))) as made:
+                if made.getsockopt(socket.SOL_SOCKET, 39) == 40:  # SO_DOMAIN
+                    return "a vsock"
+    finally:
+        os.kill(changer, signal.SIGKILL)
+    raise OSError(errno.EAFNOSUPPORT, "not once")
+
+
+def _x32() -> str:
+    return f"descriptor {_checked(_libc.syscall(0x40000000 + 41, 40, socket.SOCK_STREAM, 0), 'socket')}"
 
 
 def _abstract_socket() -> str:
@@ -314,6 +458,8 @@ _RULES = "the seal: the kernel's table, which only the agent may change"
 _RIGHTS = "no capability over the jar's network: the service lives in a user namespace below"
 _FENCED = "the agent is not dumpable, and of another user namespace"
 _MOUNTS = "no capability over the jar's mounts; in namespaces of its own the kernel has them locked"
+_HANDS_OFF = "such calls about PID 1 are refused"
+_FAMILIES = "families past every table cannot be made"
 _ROW = "a blocked call, at its row"
 _ERROR = "the service has the error; nothing went out"
 
@@ -354,9 +500,25 @@ ESCAPES = {
     "root of 1": Escape("looking through `/proc/1/root`", _FENCED, _ERROR, _agents_root),
     "kill": Escape("`kill -9` of the agent", "it is PID 1, deaf to its own jar", _ROW, _kill(signal.SIGKILL), AUTH),
     "stop": Escape("stopping the agent", "it is PID 1, deaf to its own jar", _ROW, _kill(signal.SIGSTOP), AUTH),
-    "vsock": Escape(
-        "a socket to a virtual machine's host", "families past every table cannot be made", _ERROR, _host_of_the_machine
+    "kill by pidfd": Escape(
+        "`kill -9` of the agent by its pidfd", "it is PID 1, deaf to its own jar", _ROW, _kill_by_pidfd, AUTH
     ),
+    "limits": Escape("lowering the agent's limits", _HANDS_OFF, _ERROR, _agents_limits),
+    "limits in 32 bits": Escape("the same as a 32-bit program", _HANDS_OFF, _ERROR, _agents_limits_in_32_bits),
+    "processor": Escape("binding the agent to one processor", _HANDS_OFF, _ERROR, _agents_processor),
+    "scheduling": Escape("letting the agent run only when idle", _HANDS_OFF, _ERROR, _agents_scheduling),
+    "priority": Escape("lowering the agent's priority", _HANDS_OFF, _ERROR, _agents_priority),
+    "io priority": Escape("lowering its priority at the disk", _HANDS_OFF, _ERROR, _agents_io_priority),
+    "pages": Escape("sending the agent's memory away", _FENCED, _ERROR, _agents_pages),
+    "compare": Escape("comparing its descriptors with one's own", _FENCED, _ERROR, _compare_with_agent),
+    "vsock": Escape("a socket to a virtual machine's host", _FAMILIES, _ERROR, _host_of_the_machine),
+    "io_uring": Escape("the same through io_uring", "there is no io_uring in a jar", _ERROR, _ring_of_vsock),
+    "32 bits": Escape("the same as a 32-bit program", _FAMILIES, _ERROR, _vsock_in_32_bits),
+    "socketcall": Escape("the same through `socketcall`", _FAMILIES, _ERROR, _vsock_by_socketcall),
+    "changing": Escape(
+        "the same, asking for another one first", "the agent makes such sockets", _ERROR, _socketcall_that_changes
+    ),
+    "x32": Escape("the same as an x32 program", "there are no x32 programs in a jar", _ERROR, _x32),
     "abstract": Escape("an abstract Unix socket", "they belong to the network namespace", _ERROR, _abstract_socket),
 }
 

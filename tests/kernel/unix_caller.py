@@ -11,6 +11,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+import escapes
+
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x20000
 _KINDS = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -90,6 +92,37 @@ def sendmsg(path: str) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         made.sendmsg([b"z"], (), 0, path)
     return "ok"
+
+
+def narrow(how: str, path: str) -> str:
+    """A call as 32-bit programs make it: `call` by system calls of its own number, others through socketcall."""
+    address = struct.pack("=H", socket.AF_UNIX) + path.encode() + b"\0"
+    memory = escapes.narrow_memory()
+    memory[: len(address)] = address
+    at, flags = escapes.address_of(memory), os.O_NONBLOCK | os.O_CLOEXEC
+    if how == "call":
+        made = escapes.narrow_call(escapes.SOCKET, socket.AF_UNIX, socket.SOCK_STREAM | flags, 0)
+    else:
+        kind = socket.SOCK_DGRAM if how == "sendto" else socket.SOCK_STREAM
+        made = escapes.narrow_socketcall(1, socket.AF_UNIX, kind | flags, 0)
+    assert not os.get_inheritable(made)
+    assert not os.get_blocking(made)
+    try:
+        if how == "call":
+            escapes.narrow_call(escapes.CONNECT, made, at, len(address))
+        elif how == "sendto":
+            escapes.narrow_socketcall(11, made, at, 1, 0, at, len(address))
+        else:
+            escapes.narrow_socketcall(3, made, at, len(address))
+    finally:
+        os.close(made)
+    return "ok"
+
+
+def narrow_socket(family: str, kind: str, protocol: str) -> str:
+    """A socket through socketcall, and what it is."""
+    with socket.socket(fileno=escapes.narrow_socketcall(1, int(family), int(kind), int(protocol))) as made:
+        return f"{made.family:d} {made.type:d} {os.get_inheritable(made.fileno())}"
 
 
 def listen(path: str) -> str:

@@ -1,10 +1,8 @@
 """Holds every call to a unix socket for a moment: seccomp's user notification on connect(2) and sendto(2).
 
-A filter sees numbers, not what pointers lead to, so it cannot know the address family. It knows the address's length,
-though: calls with one as long as an IPv4 or IPv6 address (16 and 28 bytes) pass unheld, so that TCP and UDP are not
-slowed (measured: 25 µs a call otherwise). sendmsg(2) hides its address wholly. What is not held is still cut, because
-a cut is a mount; it is only not counted. The same filter refuses sockets whose traffic no ruleset sees. Layouts:
-linux/seccomp.h, man 2 seccomp_unotify.
+Which calls are held, and which are refused, says `filter`. What is not held is still cut, because a cut is a mount; it
+is only not counted. Sockets of 32-bit programs are made here (see there). Layouts: linux/seccomp.h, man 2
+seccomp_unotify.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import platform
 import select
 import socket
 import struct
@@ -23,21 +20,27 @@ from collections.abc import Callable
 
 import msgspec
 
-_ALLOW, _NOTIFY, _FAIL = 0x7FFF0000, 0x7FC00000, 0x00050000
-_LOAD, _JUMP_IF, _RETURN = 0x20, 0x15, 0x06
+from belljar_tui.agent.unix.filter import (
+    CONNECT_LENGTH,
+    SENDTO_LENGTH,
+    SOCKETCALL_CONNECT,
+    SOCKETCALL_SOCKET,
+    Machine,
+    machine,
+    program,
+)
+
 _SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
-_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
-_RECEIVE, _SEND = 0xC0502100, 0xC0182101
+_RECEIVE, _SEND, _GIVE_DESCRIPTOR = 0xC0502100, 0xC0182101, 0x40182103
 _SET_FLAGS, _SYNC_WAKE_UP = 0x40082104, 1
-_NOTIFICATION = struct.Struct("=QIIIIQ6Q")
+_NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 _CONTINUE = 1
-_MACHINES = {"x86_64": (0xC000003E, 317, 42, 44, 41), "aarch64": (0xC00000B7, 277, 203, 206, 198)}
-"""Audit architecture; numbers of seccomp, connect, sendto and socket. All little-endian."""
-_UNSEALED = (21, 27, 30, 31, 40, 42, 43)
-"""RDS, InfiniBand, TIPC, Bluetooth, vsock (to the host of a virtual machine), QIPCRTR, SMC: past every ruleset."""
-_CONNECT_LENGTH, _SENDTO_LENGTH = 2, 5
-"""Which argument is the address's length."""
-_IPV4, _IPV6, _NETLINK, _NONE = 16, 28, 12, 0
+_AND_ANSWER = 2
+"""SECCOMP_ADDFD_FLAG_SEND: the caller's answer is the descriptor (since Linux 5.14)."""
+_ORDINARY = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
+_ORDINARY_KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET)
+_KIND, _FLAGS = 0xF, os.O_NONBLOCK | os.O_CLOEXEC
+"""Of a socket's type: what it is, and how its descriptor is to be."""
 _ADDRESS_BYTES = 110
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,18 +59,14 @@ Settled = Callable[[UnixCall], None]
 """Told once the answer has reached the caller: a call that was interrupted meanwhile comes again, and counts then."""
 
 
-def is_known_machine() -> bool:
-    """Whether we know this machine's system calls by number."""
-    return platform.machine() in _MACHINES
-
-
 def hold_own_calls(way: socket.socket) -> None:
     """From here on calls of this process and of whatever it starts are held, and told of to the other end of `way`.
 
     For a forked child with CAP_SYS_ADMIN in its user namespace, so that set-user-id programs go on to work (without
     the capability the kernel would ask for no_new_privs). Where the kernel refuses, the other end is told nothing.
     """
-    descriptor = _listener() if is_known_machine() else -1
+    known = machine()
+    descriptor = _listener(known) if known is not None else -1
     if descriptor >= 0:
         way.sendmsg([b"!"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))])
         os.close(descriptor)
@@ -80,52 +79,26 @@ def received(way: socket.socket) -> int | None:
     return descriptors[0] if descriptors else None
 
 
-def _listener() -> int:
+def _listener(known: Machine) -> int:
     """Set the filter; negative when the kernel refuses."""
-    architecture, number, connect, sendto, make = _MACHINES[platform.machine()]
-    code = _filter(architecture, connect, sendto, make)
+    code = program(known)
     instructions = ctypes.create_string_buffer(code)
-    program = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(instructions)))
+    described = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(instructions)))
     for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):  # the second is known since Linux 5.19 only
-        descriptor: int = _libc.syscall(number, _SET_MODE_FILTER, flags, program)
+        descriptor: int = _libc.syscall(known.seccomp, _SET_MODE_FILTER, flags, described)
         if descriptor >= 0:
             return descriptor
     return -1
 
 
-def _filter(architecture: int, connect: int, sendto: int, make: int) -> bytes:
-    """Hold connect and sendto with an address whose length is not one of those that must not be slowed; refuse to
-    make a socket that cannot be sealed."""
+class _Held(msgspec.Struct, frozen=True):
+    """A call as the kernel tells of it."""
 
-    def load(at: int) -> bytes:
-        return struct.pack("=HBBI", _LOAD, 0, 0, at)
-
-    def skip_unless(value: int, skipped: int) -> bytes:
-        return struct.pack("=HBBI", _JUMP_IF, 0, skipped, value)
-
-    def give(action: int) -> bytes:
-        return struct.pack("=HBBI", _RETURN, 0, 0, action)
-
-    def hold(call: int, argument: int, quiet: tuple[int, ...]) -> bytes:
-        checks = b"".join(skip_unless(length, 1) + give(_ALLOW) for length in quiet)
-        body = load(_ARGUMENTS_AT + 8 * argument) + checks + give(_NOTIFY)
-        return skip_unless(call, len(body) // 8) + body
-
-    def refuse(call: int, families: tuple[int, ...]) -> bytes:
-        checks = b"".join(skip_unless(family, 1) + give(_FAIL | errno.EAFNOSUPPORT) for family in families)
-        body = load(_ARGUMENTS_AT) + checks + give(_ALLOW)
-        return skip_unless(call, len(body) // 8) + body
-
-    return (
-        load(_ARCHITECTURE_AT)
-        + struct.pack("=HBBI", _JUMP_IF, 1, 0, architecture)
-        + give(_ALLOW)
-        + load(_NUMBER_AT)
-        + hold(connect, _CONNECT_LENGTH, (_IPV4, _IPV6))
-        + hold(sendto, _SENDTO_LENGTH, (_NONE, _NETLINK, _IPV4, _IPV6))
-        + refuse(make, _UNSEALED)
-        + give(_ALLOW)
-    )
+    identity: int
+    thread: int
+    number: int
+    audit: int
+    arguments: tuple[int, ...]
 
 
 class HeldCalls:
@@ -137,7 +110,6 @@ class HeldCalls:
         self._settled = settled
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
-        _, _, self._connect, _, _ = _MACHINES[platform.machine()]
 
     def start(self) -> None:
         """Begin to answer."""
@@ -157,18 +129,82 @@ class HeldCalls:
             fcntl.ioctl(self._descriptor, _RECEIVE, told)
         except FileNotFoundError:  # it was interrupted, or its caller was killed
             return
-        identity, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(told)
-        at, length = (1, 2) if number == self._connect else (4, 5)
-        path = _path_in(_read(thread, arguments[at], min(arguments[length], _ADDRESS_BYTES)))
-        call = UnixCall(thread, path) if path else None
+        identity, thread, _, number, audit, _, *arguments = _NOTIFICATION.unpack(told)
+        held = _Held(identity, thread, number, audit, tuple(arguments))
+        if _is_for_a_socket(held):
+            self._make_socket(held)
+        else:
+            self._ask(held)
+
+    def _ask(self, held: _Held) -> None:
+        path = _path_in(_address_of(held))
+        call = UnixCall(held.thread, path) if path else None
         failure = 0
         try:
             failure = self._answer(call) if call else 0
         finally:
-            reply = struct.pack("=QqiI", identity, 0, -failure, 0 if failure else _CONTINUE)
-            was_answered = _send(self._descriptor, reply)
+            was_answered = self._reply(held, failure)
         if call and was_answered:
             self._settled(call)
+
+    def _make_socket(self, held: _Held) -> None:
+        """Answer with a socket of ours: what the caller asked for may not be what the kernel would read."""
+        failure = errno.EAFNOSUPPORT
+        try:
+            with _ordinary_socket(_words(held.thread, held.arguments[1])) as made:
+                flags = fcntl.fcntl(made, fcntl.F_GETFD) & fcntl.FD_CLOEXEC and os.O_CLOEXEC
+                given = struct.pack("=QIIII", held.identity, _AND_ANSWER, made.fileno(), 0, flags)
+                fcntl.ioctl(self._descriptor, _GIVE_DESCRIPTOR, given)
+                return
+        except OSError as error:
+            failure = error.errno or failure
+        self._reply(held, failure)
+
+    def _reply(self, held: _Held, failure: int) -> bool:
+        """Fail it, or let it go on to the kernel. Whether the caller still waited."""
+        return _send(self._descriptor, struct.pack("=QqiI", held.identity, 0, -failure, 0 if failure else _CONTINUE))
+
+
+def _is_for_a_socket(held: _Held) -> bool:
+    return _is_socketcall(held) and held.arguments[0] == SOCKETCALL_SOCKET
+
+
+def _is_socketcall(held: _Held) -> bool:
+    known = machine()
+    return known is not None and held.number == known.numbers(held.audit).socketcall
+
+
+def _address_of(held: _Held) -> bytes:
+    """The address that a connect or sendto was given."""
+    known, arguments = machine(), held.arguments
+    if known is None:
+        return b""
+    is_connect = held.number == known.numbers(held.audit).connect
+    if _is_socketcall(held):
+        is_connect = arguments[0] == SOCKETCALL_CONNECT
+        arguments = _words(held.thread, arguments[1])
+    last = CONNECT_LENGTH if is_connect else SENDTO_LENGTH
+    if len(arguments) <= last:
+        return b""
+    return _read(held.thread, arguments[last - 1], min(arguments[last], _ADDRESS_BYTES))
+
+
+def _words(thread: int, address: int) -> tuple[int, ...]:
+    """The arguments of a socketcall: as many as are there, at most six."""
+    read = _read(thread, address, 24)
+    return struct.unpack(f"={len(read) // 4}I", read[: len(read) // 4 * 4])
+
+
+def _ordinary_socket(words: tuple[int, ...]) -> socket.socket:
+    """A socket that needs no right of ours. Raises OSError where another one is asked for."""
+    family, kind, protocol = words[:3] if len(words) >= 3 else (0, 0, 0)
+    if family not in _ORDINARY:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+    if kind & _KIND not in _ORDINARY_KINDS or kind & ~(_KIND | _FLAGS):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+    made = socket.socket(family, kind & (_KIND | os.O_NONBLOCK), protocol)
+    made.set_inheritable(not kind & os.O_CLOEXEC)
+    return made
 
 
 def _send(descriptor: int, reply: bytes) -> bool:
