@@ -47,6 +47,7 @@ from belljar_tui.agent.processes import ProcessTable
 from belljar_tui.agent.proof import prove
 from belljar_tui.agent.provoke import provoke
 from belljar_tui.agent.queue import CallQueue, LetGo, WaitingRoom
+from belljar_tui.agent.resolutions import Resolutions
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.service import Identity, Spawner
 from belljar_tui.agent.service_log import ServiceLog
@@ -87,7 +88,6 @@ class Agent:
         self._apart: NamesApart | None = None
         self._unix = UnixSockets.of_jar(folder, prepare.machine_sockets, self._processes) if folder else None
         self._groups: list[str] = []
-        self._answers: set[tuple[str, tuple[str, ...], str]] = set()
         self._service: int | None = None
         self._has_begun = False
         self._has_seen_standing = False
@@ -112,7 +112,7 @@ class Agent:
         self._names = NameServer(
             [_address_and_port(text) for text in prepare.nameservers or self._own_nameservers()],
             AGENT_MARK,
-            self._on_resolved,
+            lambda name, addresses, detail: self._resolutions.on_resolved(name, addresses, detail),
             self._fate_of_all_names,
             lambda size, peer: self._observer.on_query(size, peer),
             lambda mode, peer: self._observer.on_query_blocked(mode, peer),
@@ -130,6 +130,8 @@ class Agent:
         self._ruleset = Ruleset(self._netfilter, self._port, prepare.forwarded, self._open_lanes)
         self._ruleset.create()
         self._enforcer = Enforcer(self._ruleset, self._directory, self._destroy, self._emit, self.now, self._unix)
+        real_of = self._apart.real_of if self._apart is not None else lambda _: None
+        self._resolutions = Resolutions(self._enforcer, real_of, self._emit, self.now)
         self._observer = Observer(
             self._enforcer,
             self._sockets,
@@ -137,7 +139,7 @@ class Agent:
             frozenset(prepare.forwarded),
             self._emit,
             self.now,
-            self._apart.real_of if self._apart is not None else lambda _: None,
+            real_of,
         )
         if self._unix is not None:
             self._unix.on_call, self._unix.on_hole = self._observer.on_unix_call, self._observer.on_unix_hole
@@ -353,19 +355,6 @@ class Agent:
         if mode is Mode.RESET:
             provoke(self._sockets.flows_to(endpoints, AGENT_MARK))
         return self._sockets.destroy_all(endpoints, AGENT_MARK) if self._sockets.can_destroy() else 0
-
-    def _on_resolved(self, name: str, addresses: list[str], detail: str) -> None:
-        self._enforcer.learn(name, addresses)
-        answer = (name, tuple(sorted(addresses)), detail)
-        if answer not in self._answers:  # services ask again and again: only what is new is news
-            self._answers.add(answer)
-            real_of = {a: (self._apart.real_of(a) if self._apart is not None else None) or a for a in addresses}
-            virtual = {real: reached for reached, real in real_of.items() if reached != real}
-            self._emit(
-                ev.NameResolved(
-                    at=self.now(), name=name, addresses=list(real_of.values()), detail=detail, virtual=virtual
-                )
-            )
 
     def _on_health(self, health: Health, check: str, detail: str) -> None:
         self._emit(ev.HealthChanged(at=self.now(), health=health, check=check, detail=detail))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 import time
 from typing import cast
 
@@ -18,6 +19,7 @@ import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
 from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, with_neighbour
 
+from belljar_tui.agent import mounts
 from belljar_tui.agent.apart import NamesApart
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
@@ -41,6 +43,19 @@ NOBODYS = "10.66.0.99"
 DEADLINE_S = 10.0
 A, B = "tcp://a.lab:7000", "tcp://b.lab:7000"
 ALIASES = {"alias.lab": "a.lab", "one.lab": "third.lab", "other.lab": "third.lab"}
+_TCP, _UDP = (socket.SOCK_STREAM, 0, b"x"), (socket.SOCK_DGRAM, 0, b"x")
+_ECHO4, _ECHO6 = struct.pack(">BBHHH", 8, 0, 0, 1, 1), struct.pack(">BBHHH", 128, 0, 0, 1, 1)
+_FAST_OPEN = 0x20000000
+WAYS: dict[str, tuple[int, int, int, bytes]] = {
+    "tcp": (socket.AF_INET, *_TCP),
+    "tcp over IPv6": (socket.AF_INET6, *_TCP),
+    "multipath": (socket.AF_INET, socket.SOCK_STREAM, 262, b"x"),
+    "fast open": (socket.AF_INET, *_TCP),
+    "a datagram": (socket.AF_INET, *_UDP),
+    "fragments": (socket.AF_INET, socket.SOCK_DGRAM, 0, bytes(30_000)),
+    "ping": (socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP, _ECHO4),
+    "ping over IPv6": (socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6, _ECHO6),
+}
 INSIDE = {"inside.lab": "10.66.0.1", "loop.lab": "127.0.0.1"}
 
 
@@ -96,7 +111,8 @@ class Jar:
 
     async def start(self) -> Jar:
         await asyncio.get_running_loop().create_datagram_endpoint(Upstream, UPSTREAM)
-        self.ruleset = Ruleset(Netfilter(), await self.server.start(), [], self._open)
+        self.netfilter = Netfilter()
+        self.ruleset = Ruleset(self.netfilter, await self.server.start(), [], self._open)
         self.ruleset.create()
         destroy = lambda endpoints, _: self.sockets.destroy_all(endpoints, AGENT_MARK)  # noqa: E731
         self.enforcer = Enforcer(self.ruleset, self.directory, destroy, self.events.append, time.monotonic)
@@ -306,6 +322,48 @@ async def _all_given_out() -> None:
     assert [each.count for each in jar.events if isinstance(each, ev.EventsLost)] == [1], "said once"
 
 
+async def _ways_out() -> None:
+    """Under vacuum nothing reaches the real address by a virtual one, whatever the protocol, and each call is seen."""
+    mounts.open_low_ports()
+    jar = await Jar().start()
+    await resolved("a.lab")
+    await resolved("a.lab", "AAAA")
+    four, six = await resolved("b.lab"), await resolved("b.lab", "AAAA")
+    for way in WAYS:
+        assert await asyncio.to_thread(_gets_out, way, four, six), f"it can tell: {way}"
+    jar.want(None, seal=Seal.VACUUM, opens=(A, A.replace("tcp", "udp"), "icmp://a.lab"))
+    for way in WAYS:
+        assert not await asyncio.to_thread(_gets_out, way, four, six), way
+    blocked = {d: count for d, (_, count) in jar.counted().items() if count}
+    assert blocked == {B: 4, B.replace("tcp", "udp"): 2, "icmp://b.lab": 2}, blocked
+
+
+def _gets_out(way: str, four: str, six: str) -> bool:
+    family, kind, protocol, data = WAYS[way]
+    with socket.socket(family, kind, protocol) as out:
+        out.settimeout(None if way == "fast open" else 2)
+        address = (six if family == socket.AF_INET6 else four, 7000)
+        try:
+            if way == "fast open":
+                out.sendto(data, _FAST_OPEN, address)
+            else:
+                out.connect(address)
+                out.send(data)
+            return bool(out.recv(64))
+        except OSError:
+            return False
+
+
+async def _killed() -> None:
+    """The table goes with its owner; what is left leads nowhere."""
+    jar = await Jar().start()
+    a, b = await resolved("a.lab"), await resolved("b.lab")
+    assert await met(b, 7000) == "echo"
+    jar.netfilter.close()
+    assert await met(a, 7000) == "echo"
+    assert await met(b, 7000, 0.3) != "echo"
+
+
 def _pooled(address: str) -> socket.socket:
     made = socket.create_connection((address, 7000), 5)
     made.sendall(b"x")
@@ -364,3 +422,11 @@ def test_switched_off_names_on_one_address_fall_together() -> None:
 
 def test_when_all_addresses_are_given_out_names_fall_together_and_it_is_said() -> None:
     run_in_namespaces(_all_given_out, unprivileged=False)
+
+
+def test_no_way_leads_around_the_seal_by_a_virtual_address() -> None:
+    run_in_namespaces(_ways_out, unprivileged=False)
+
+
+def test_without_its_agent_a_virtual_address_leads_nowhere() -> None:
+    run_in_namespaces(_killed, unprivileged=False)

@@ -68,3 +68,21 @@ def test_a_group_is_told_from_a_dependency_and_not_counted_among_them() -> None:
     ]
     cut = fold([ev.CutApplied(at=1.0, dependency=group, mode=Mode.REFUSE)], state)
     assert (cut.open_count, cut.group_count, cut.cut_count) == (1, 0, 1)
+
+
+def test_what_shares_an_address_and_is_reached_by_another_is_not_cut_together() -> None:
+    endpoint = "tcp 10.9.0.1:80"
+    state = fold(
+        [
+            ev.NameResolved(at=1.0, name="a.lab", addresses=["10.9.0.1"]),
+            ev.DependencySeen(at=1.0, dependency="tcp://a.lab:80", endpoint=endpoint),
+            ev.NameResolved(at=1.0, name="b.lab", addresses=["10.9.0.1"], virtual={"10.9.0.1": "198.18.0.1"}),
+            ev.DependencySeen(at=1.0, dependency="tcp://b.lab:80", endpoint=endpoint, virtual="198.18.0.1"),
+        ]
+    )
+    told = {d: _facts(state, state.dependencies[d], 2.0) for d in ("tcp://a.lab:80", "tcp://b.lab:80")}
+    assert [label for facts in told.values() for label, _ in facts if label == "with it"] == []
+    assert [text.plain for facts in told.values() for label, text in facts if label == "endpoint"] == [
+        "tcp 10.9.0.1:80",
+        "tcp 10.9.0.1:80 as 198.18.0.1",
+    ]
