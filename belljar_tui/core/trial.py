@@ -8,6 +8,9 @@ import msgspec
 
 from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Settings, Wanted
 
+SOAK_S = 5.0
+"""How long a cut of a steady trial lasts, where nobody said."""
+
 
 class Recovery(StrEnum):
     """What a trial asks of the service."""

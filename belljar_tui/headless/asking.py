@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.core.model import Wanted
 from belljar_tui.errors import UsageError
+from belljar_tui.headless import diagnostics
+from belljar_tui.headless.asked import Asked
 from belljar_tui.headless.container_options import ContainerAsked, cloned, looked_up, name_of, plan_of
-from belljar_tui.headless.opening import Asked
 from belljar_tui.headless.options import environment_of
 from belljar_tui.jars.plan import Plan
 from belljar_tui.wire.messages import Checks
+
+if TYPE_CHECKING:
+    from belljar_tui.jars.beginning import Beginning, Found
+
+
+class Ahead:
+    """What is asked for, begun while the rest of BellJar loads. What no jar has taken over is gone at the end."""
+
+    def __init__(self) -> None:
+        self.beginning: Beginning | None = None
+
+    def look(self, plan: Plan) -> Found:
+        """What the engine has for it; the jar's first container is on its way. Raises EngineError or UsageError."""
+        from belljar_tui.jars.beginning import Beginning
+
+        self.beginning = Beginning(plan, diagnostics.note)
+        return self.beginning.found()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if self.beginning is not None:
+            self.beginning.dismiss()
 
 
 def asked_for(
@@ -26,6 +54,7 @@ def asked_for(
     settings: Sequence[str],
     wanted: Wanted | None = None,
     journal: str | None = None,
+    look: Callable[[Plan], Found] = looked_up,
 ) -> Asked:
     """Raises UsageError when it makes no sense, EngineError when the engine cannot do it."""
     added = tuple(setting.partition("=")[0] for setting in settings)
@@ -56,14 +85,16 @@ def asked_for(
             "--forward leads to this machine's loopback, which a container has no way to.",
             remedy="Join the network of what it calls: --network NAME",
         )
-    plan, runs, health, digest = looked_up(plan, health)
+    found = look(plan)
+    if not health.checks and found.has_own_check:
+        health = msgspec.structs.replace(health, checks=(IMAGE_CHECK,))
     return Asked(
         name=name or called,
-        command=runs,
+        command=found.command,
         health=health,
         wanted=wanted or Wanted(),
         added=added,
         journal=journal,
         plan=plan,
-        digest=digest,
+        digest=found.digest,
     )

@@ -11,9 +11,11 @@ from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.core.model import Seal, Wanted
 from belljar_tui.errors import NoSuchImage, UsageError
 from belljar_tui.headless import diagnostics
-from belljar_tui.headless.opening import Asked, Attached, open_session
+from belljar_tui.headless.asked import Asked, Attached
+from belljar_tui.headless.opening import open_session
+from belljar_tui.headless.options import require_terminal
 from belljar_tui.headless.picking import pick
-from belljar_tui.headless.showing import require_terminal, show
+from belljar_tui.headless.showing import show
 from belljar_tui.jars.clone import Clone, clone_from
 from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.target import Target, find, owner_of

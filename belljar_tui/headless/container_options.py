@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
 
-from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.options import complete_targets
 from belljar_tui.jars.plan import Plan
-from belljar_tui.wire.messages import Checks
 
 if TYPE_CHECKING:
+    from belljar_tui.jars.beginning import Found
     from belljar_tui.jars.clone import Clone
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -190,18 +187,18 @@ def _merged(settings: Sequence[str]) -> Iterator[str]:
     yield from {each.partition("=")[0]: each for each in settings}.values()
 
 
-def looked_up(plan: Plan, health: Checks) -> tuple[Plan, tuple[str, ...], Checks, str]:
-    """The plan, what will run, how health is measured, and the image's digest. Raises EngineError or UsageError."""
-    from belljar_tui.jars.docker import look_up
+def looked_up(plan: Plan) -> Found:
+    """What the engine has for it. Raises EngineError or UsageError."""
+    from belljar_tui.jars.beginning import look_up
 
-    found = _apart(look_up(plan, diagnostics.note))
-    if not health.checks and found.has_own_check:
-        health = msgspec.structs.replace(health, checks=(IMAGE_CHECK,))
-    return plan, found.command, health, found.digest
+    return _apart(look_up(plan, diagnostics.note))
 
 
 def _apart(work: Coroutine[Any, Any, T]) -> T:
     """Run it in a loop of its own: whoever asks may have one running."""
+    import asyncio  # `--help` needs neither
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as apart:
         return apart.submit(asyncio.run, work).result()
 

@@ -11,7 +11,6 @@ from belljar_tui.core.profile import Container, Limits, Profile
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.container_options import looked_up
 from belljar_tui.jars.plan import Plan
-from belljar_tui.wire.messages import Checks
 
 _MB = 1 << 20
 
@@ -72,8 +71,8 @@ def plan_of_profile(profile: Profile) -> Plan | None:
 
 def command_of_profile(profile: Profile, plan: Plan) -> tuple[str, ...]:
     """What will run. Says so when the image is another than the profile's. Raises EngineError."""
-    _, command, _, digest = looked_up(plan, Checks(tuple(profile.healthy.checks)))
+    found = looked_up(plan)
     known = profile.service.container.digest if profile.service.container is not None else ""
-    if known and known != digest:
-        diagnostics.note(f"belljar: {plan.image} has changed since the profile: it was {known}, and is {digest}")
-    return command
+    if known and known != found.digest:
+        diagnostics.note(f"belljar: {plan.image} has changed since the profile: it was {known}, and is {found.digest}")
+    return found.command

@@ -18,9 +18,11 @@ from belljar_tui.core.scenario_of import NothingWasDone, scenario_of
 from belljar_tui.core.state import State
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics, printer
+from belljar_tui.headless.asked import asked_for_lab
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.headless.opening import Opened, asked_for_lab, open_session
-from belljar_tui.headless.showing import note_files, require_terminal
+from belljar_tui.headless.opening import Opened, open_session
+from belljar_tui.headless.options import require_terminal
+from belljar_tui.headless.showing import note_files
 from belljar_tui.headless.stream import obey, stream, tell
 from belljar_tui.journal.drill_file import drill_text, read_drill, write_drill
 from belljar_tui.journal.drill_progress import keep, read_progress

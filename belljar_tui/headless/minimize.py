@@ -24,10 +24,11 @@ from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome, Recovery
 from belljar_tui.errors import BellJarError, UsageError
 from belljar_tui.headless import diagnostics, printer, search_report
+from belljar_tui.headless.asked import Asked, asked_for_lab
 from belljar_tui.headless.asking import asked_for
 from belljar_tui.headless.container_options import ContainerAsked
 from belljar_tui.headless.diagnostics import Exit
-from belljar_tui.headless.opening import Asked, asked_for_lab, jar_of, saver_of
+from belljar_tui.headless.opening import jar_of, saver_of
 from belljar_tui.headless.progress import SearchProgress
 from belljar_tui.headless.searching import oracle_of, soak_s_of
 from belljar_tui.journal.reader import read_journal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -17,21 +16,30 @@ from belljar_tui.core.events import SessionStarted
 from belljar_tui.core.model import Wanted
 from belljar_tui.core.profile import Healthy, Profile, profile_of, wanted_of
 from belljar_tui.core.state import State
-from belljar_tui.core.trial import Outcome
+from belljar_tui.core.trial import SOAK_S, Outcome
 from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
+from belljar_tui.headless.asked import Asked, Attached, asked_for_lab
 from belljar_tui.headless.containers import command_of_profile, plan_of_profile, with_container, with_own_check
 from belljar_tui.headless.options import require_command
-from belljar_tui.jars.namespaces import GRACE_S, NamespaceJar
-from belljar_tui.jars.plan import Plan
-from belljar_tui.journal.profile_file import write_profile
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.labs import LABS
 from belljar_tui.session import NewSearch, Session
-from belljar_tui.trials.jar_oracle import JarOracle
-from belljar_tui.trials.steady import SOAK_S, SteadyOracle
-from belljar_tui.trials.trial_jar import TrialJar
 from belljar_tui.wire.messages import Checks, Prepare
+
+if TYPE_CHECKING:
+    from belljar_tui.jars.attach import AttachJar
+    from belljar_tui.jars.clone import Clone
+    from belljar_tui.jars.docker import DockerJar
+    from belljar_tui.jars.namespaces import NamespaceJar
+    from belljar_tui.trials.jar_oracle import JarOracle
+    from belljar_tui.trials.steady import SteadyOracle
+    from belljar_tui.trials.trial_jar import TrialJar
+
+_GRACE_S = 2.0
+"""How long a service may take to end."""
+Searches = Callable[[Asked, Path], NewSearch]
+"""From what was asked for and the session's folder."""
 
 
 class Opened(msgspec.Struct):
@@ -42,69 +50,6 @@ class Opened(msgspec.Struct):
     log: Path
     """The service's own output; there is none where that goes where it went before."""
     writer: JournalWriter
-
-
-class Attached(msgspec.Struct, frozen=True):
-    """What runs already and is to be sealed, and how it is entered."""
-
-    target: Target
-    via: str
-    """`host` or `sidecar`."""
-    waiting: WaitingAgent | None = None
-    """Started ahead, for `host`."""
-    clone: Clone | None = None
-    """How another one like it is started; None for a process."""
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What somebody asked to have opened."""
-
-    name: str
-    command: tuple[str, ...]
-    health: Checks
-    wanted: Wanted = Wanted()
-    environment: dict[str, str] = {}
-    added: tuple[str, ...] = ()
-    """Names of environment variables asked for one by one; the profile names them."""
-    forward: tuple[int, ...] = ()
-    lab: str | None = None
-    faults: tuple[str, ...] = ()
-    """What is broken in the lab; no event tells."""
-    journal: str | None = None
-    deadline_s: float = 60.0
-    plan: Plan | None = None
-    """The service's container, where it is one."""
-    digest: str = ""
-    """Of the container's image."""
-    attached: Attached | None = None
-    """Where it runs already."""
-    has_virtual_addresses: bool = True
-    """Where the jar is ours: names that share an address are cut one by one."""
-
-
-if TYPE_CHECKING:
-    from belljar_tui.jars.attach import AttachJar
-    from belljar_tui.jars.clone import Clone
-    from belljar_tui.jars.docker import DockerJar
-    from belljar_tui.jars.target import Target
-    from belljar_tui.jars.ways import WaitingAgent
-
-Searches = Callable[[Asked, Path], NewSearch]
-"""From what was asked for and the session's folder."""
-
-
-def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
-    """What it takes to open a built-in lab."""
-    lab = LABS[name]
-    timing = health or Checks()
-    return Asked(
-        name=lab.in_jar,
-        command=(sys.executable, *lab.service),
-        health=msgspec.structs.replace(timing, checks=timing.checks or lab.checks),
-        wanted=wanted,
-        environment=dict(os.environ),
-        lab=lab.name,
-    )
 
 
 def asked_for_profile(profile: Profile) -> Asked:
@@ -198,6 +143,8 @@ def jar_oracle(
     asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = 0.0, recalled: Sequence[Outcome] = ()
 ) -> JarOracle:
     """Cold trials of what was asked for; `folder` (it exists) takes each trial's output. Raises BellJarError."""
+    from belljar_tui.trials.jar_oracle import JarOracle
+
     return JarOracle(jar_maker(asked), folder, deadline_s=deadline_s, soak_s=soak_s, recalled=recalled)
 
 
@@ -205,6 +152,8 @@ def steady_oracle(
     asked: Asked, folder: Path, *, deadline_s: float = 0.0, soak_s: float = SOAK_S, recalled: Sequence[Outcome] = ()
 ) -> SteadyOracle:
     """Steady trials of what was asked for, likewise."""
+    from belljar_tui.trials.steady import SteadyOracle
+
     health = asked.health
     return SteadyOracle(
         jar_maker(asked),
@@ -222,7 +171,9 @@ def jar_maker(asked: Asked) -> Callable[[], TrialJar]:
         require_command(asked.command)
     if not asked.health.checks:
         raise UsageError("A search needs to know when the service is healthy.", remedy="Give a check: --health URL")
-    sealed = msgspec.structs.replace(asked, wanted=Wanted())
+    from belljar_tui.trials.trial_jar import TrialJar
+
+    sealed = msgspec.structs.replace(asked, wanted=Wanted(), beginning=None)
 
     def make() -> TrialJar:
         zero = time.monotonic()
@@ -248,13 +199,23 @@ def _attach_jar(asked: Asked, attached: Attached, zero: float) -> AttachJar:
 def _jar(asked: Asked, log_path: str, zero: float, *, is_waiting: bool = False) -> NamespaceJar | DockerJar:
     """What was asked for, not yet started. A trial's jar waits, and ends its service without grace."""
     prepare = msgspec.structs.replace(_prepare(asked, log_path), is_waiting=is_waiting)
-    grace_s = 0.0 if is_waiting else GRACE_S
+    grace_s = 0.0 if is_waiting else _GRACE_S
     if asked.plan is None:
+        from belljar_tui.jars.namespaces import NamespaceJar  # each kind of jar has much to load
+
         world = LABS[asked.lab].world if asked.lab else None
         return NamespaceJar(prepare, lab=world, faults=asked.faults, clock_zero=zero, grace_s=grace_s)
-    from belljar_tui.jars.docker import DockerJar  # only then is the engine's SDK needed
+    from belljar_tui.jars.docker import DockerJar
 
-    return DockerJar(asked.plan, prepare, log_path=log_path, clock_zero=zero, grace_s=grace_s, say=diagnostics.note)
+    return DockerJar(
+        asked.plan,
+        prepare,
+        beginning=asked.beginning,
+        log_path=log_path,
+        clock_zero=zero,
+        grace_s=grace_s,
+        say=diagnostics.note,
+    )
 
 
 def _prepare(asked: Asked, log_path: str) -> Prepare:
@@ -278,6 +239,8 @@ def saver_of(asked: Asked) -> Callable[[State, Path], None]:
     timing = asked.health
 
     def save(state: State, path: Path) -> None:
+        from belljar_tui.journal.profile_file import write_profile  # YAML is not needed before
+
         plan, digest = asked.plan, asked.digest
         if asked.attached is not None:
             clone = _clone_to_save(asked.attached)

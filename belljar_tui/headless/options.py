@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -365,3 +366,12 @@ def _record_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def require_terminal() -> None:
+    """Raises UsageError where the explorer would have no screen."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise UsageError(
+            "The explorer needs a terminal, and this is none.",
+            remedy="Add --headless for events as JSON Lines, or use: belljar verify PROFILE",
+        )

@@ -8,12 +8,12 @@ from pathlib import Path
 from belljar_tui.core import events as ev
 from belljar_tui.core.given import TrialModes, set_apart
 from belljar_tui.core.question import Question
-from belljar_tui.core.trial import Outcome, Recovery
-from belljar_tui.headless.opening import Asked, jar_oracle, steady_oracle
+from belljar_tui.core.trial import SOAK_S, Outcome, Recovery
+from belljar_tui.headless.asked import Asked
+from belljar_tui.headless.opening import jar_oracle, steady_oracle
 from belljar_tui.session import NewSearch
 from belljar_tui.trials.oracle import Oracle
 from belljar_tui.trials.runner import SearchRunner
-from belljar_tui.trials.steady import SOAK_S
 from belljar_tui.wire.messages import Checks
 
 LAB_DEADLINE_S = 5.0

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from belljar_tui import locations
-from belljar_tui.errors import UsageError
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Opened
 from belljar_tui.headless.stream import stream
 from belljar_tui.session import Beside
-
-
-def require_terminal() -> None:
-    """Raises UsageError where the explorer would have no screen."""
-    if not (sys.stdout.isatty() and sys.stdin.isatty()):
-        raise UsageError(
-            "The explorer needs a terminal, and this is none.",
-            remedy="Add --headless for events as JSON Lines, or use: belljar verify PROFILE",
-        )
 
 
 def show(open_one: Callable[[], Opened], *, headless: bool) -> int:

@@ -33,7 +33,7 @@ FROM {base}
 COPY content /opt/belljar
 ENV PYTHONPATH=/opt/belljar PYTHONDONTWRITEBYTECODE=1
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/belljar
-RUN python3 -S -P -c "import belljar_tui.agent.main, belljar_tui.agent.dns_text"
+RUN PYTHONDONTWRITEBYTECODE= python3 -S -P -c "import belljar_tui.agent.main, belljar_tui.agent.dns_text"
 CMD ["python3", "-S", "-P", "-m", "belljar_tui.agent.main"]
 """
 

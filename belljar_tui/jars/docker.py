@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -24,22 +23,14 @@ from belljar_tui.agent.service_log import ServiceLog
 from belljar_tui.core import events as ev
 from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.core.model import Wanted
-from belljar_tui.errors import AgentLost, BellJarError, EngineError, JarError, NoSuchImage, NoSuchNetwork, Unsealed
-from belljar_tui.jars import agent_image
+from belljar_tui.errors import AgentLost, BellJarError, EngineError, JarError, Unsealed
 from belljar_tui.jars.attached import STDOUT, Attached, Lines
+from belljar_tui.jars.beginning import Beginning
 from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.engine_checks import EngineChecks
 from belljar_tui.jars.holes import holes_of
 from belljar_tui.jars.neighbours import NeighbourWatch
-from belljar_tui.jars.plan import (
-    DEFAULT_NETWORK,
-    Plan,
-    agent_config,
-    command_of,
-    own_check_of,
-    require_sensible,
-    service_config,
-)
+from belljar_tui.jars.plan import DEFAULT_NETWORK, Plan, command_of, own_check_of, service_config
 from belljar_tui.wire import messages as msg
 
 _GRACE_S = 2.0
@@ -56,6 +47,7 @@ class DockerJar:
     Args:
         plan: the service's container.
         prepare: what the agent is to do; where it lives and its clock are filled in here.
+        beginning: its agent's container, where that was begun ahead; the jar's from here on.
         log_path: where the service's output goes; empty: nowhere.
         clock_zero: CLOCK_MONOTONIC at the session's start, seconds.
         grace_s: how long the service may take to end.
@@ -67,6 +59,7 @@ class DockerJar:
         plan: Plan,
         prepare: msg.Prepare,
         *,
+        beginning: Beginning | None = None,
         log_path: str = "",
         clock_zero: float,
         grace_s: float = _GRACE_S,
@@ -78,12 +71,14 @@ class DockerJar:
         self._clock_zero = clock_zero
         self._grace_s = grace_s
         self._say = say
-        self._session = secrets.token_hex(6)
+        self._beginning = beginning
+        self._session = ""
+        """What our containers are labelled with."""
         self._engine: Engine | None = None
         self._image: Json = {}
-        self._creating: list[asyncio.Task[str]] = []
-        """Every container asked for. What was asked for is made, even if nobody waits for it any more."""
         self._service_made: asyncio.Task[str] | None = None
+        """What was asked for is made, even if nobody waits for it any more."""
+        self._service_ready: asyncio.Task[None] | None = None
         self._agent: Attached | None = None
         self._agent_exit: asyncio.Future[int] | None = None
         self._agent_id = ""
@@ -101,31 +96,23 @@ class DockerJar:
 
     async def start(self) -> None:
         """Make the agent's container and begin. Raises errors.JarError and UsageError."""
-        require_sensible(self._plan)
-        engine = self._engine = await Engine.connect()
-        tag, self._image, _ = await asyncio.gather(
-            agent_image.require(engine, self._say),
-            service_image(engine, self._plan),
-            require_networks(engine, self._plan),
-        )
-        self._agent_id = agent = await asyncio.shield(
-            self._create(engine.create(agent_config(self._plan, tag, self._session)))
-        )
-        for network in self._plan.networks[1:]:
-            await engine.connect_network(agent, network, self._plan.aliases)
-        self._agent = await engine.attach(agent)
-        self._agent_exit = engine.exited(agent)
-        await engine.start(agent)
+        beginning = self._beginning = self._beginning or Beginning(self._plan, self._say)
+        made = await beginning.take()
+        engine = self._engine = made.engine
+        self._session, self._image, self._agent_id = beginning.session, made.image, made.agent
+        self._agent = await Attached.open(made.streams)
         await self._send(self._prepared())
         self._do(self._read_agent(self._agent))
         if not self._prepare.is_waiting:
-            self._create_service()  # while the agent seals
+            self._create_service()  # while the agent starts
         networks = [n for n in self._plan.networks or (DEFAULT_NETWORK,) if n != "none"]
         watch = NeighbourWatch(engine, networks, self._send)
         watch.start()
         self._stops.append(watch.stop)
         for hole in holes_of(self._plan, self._now()):
             await self._events.put(hole)
+        await beginning.started()
+        self._agent_exit = engine.exited(made.agent, is_started=True)
 
     async def events(self) -> AsyncIterator[ev.AnyEvent]:
         """Every event until the agent ends. Raises errors.AgentLost, or what went wrong, when it ends unasked."""
@@ -157,7 +144,7 @@ class DockerJar:
 
     async def finish(self) -> None:
         """End the service and the agent; leave nothing behind. Safe to call twice."""
-        if not self._is_finishing:
+        if not self._is_finishing and self._engine is not None:
             self._is_finishing = True
             await self._end_service()
         if self._agent_exit is not None and not self._agent_exit.done():
@@ -169,12 +156,15 @@ class DockerJar:
         self._is_finishing = True
         engine = self._engine
         if engine is None:
+            if self._beginning is not None:
+                await asyncio.to_thread(self._beginning.dismiss)
             self._events.put_nowait(None)
             return
+        making = [task for task in (self._service_made, self._service_ready) if task is not None]
+        made = await asyncio.gather(*making, return_exceptions=True)
         for stop in self._stops:
             stop()
-        made = await asyncio.gather(*self._creating, return_exceptions=True)
-        removing = [engine.remove(each) for each in made if isinstance(each, str)]
+        removing = [engine.remove(each) for each in (self._agent_id, *made) if isinstance(each, str)]
         await asyncio.gather(*removing, return_exceptions=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_LAST_S)
@@ -190,11 +180,6 @@ class DockerJar:
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> None:
         self._tasks.append(asyncio.create_task(work))
-
-    def _create(self, creation: Coroutine[Any, Any, str]) -> asyncio.Task[str]:
-        """A container that will not be forgotten, even if we are interrupted while the engine makes it."""
-        self._creating.append(asyncio.create_task(creation))
-        return self._creating[-1]
 
     def _prepared(self) -> msg.Prepare:
         try:
@@ -221,18 +206,26 @@ class DockerJar:
             environment=self._environment,
             own_check=own_check_of(self._image) if uses_own else None,
         )
-        self._service_made = self._create(self._running().create(config))
+        self._service_made = asyncio.create_task(self._running().create(config))
+        self._service_ready = asyncio.create_task(self._make_ready(self._service_made))
+
+    async def _make_ready(self, made: asyncio.Task[str]) -> None:
+        """All that its start needs, while the agent starts and seals."""
+        engine, service = self._running(), await asyncio.shield(made)
+        self._watch_starts(engine, service)
+        self._service_exit = engine.exited(service)
+        self._do(self._keep_output(await engine.attach(service)))
+        if self._beginning is not None:
+            await self._beginning.started()  # only then can anybody join it
 
     async def _start_service(self) -> None:
         """The seal is proven and the wanted state in force: now it may begin."""
-        engine, made = self._running(), self._service_made
-        if made is None:
+        engine, made, ready = self._running(), self._service_made, self._service_ready
+        if made is None or ready is None:
             return
         try:
-            self._service = await asyncio.shield(made)
-            self._watch_starts(engine)
-            self._do(self._keep_output(await engine.attach(self._service)))
-            self._service_exit = engine.exited(self._service)
+            await asyncio.shield(ready)
+            self._service = made.result()
             await engine.start(self._service)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._starts.get(), _LAST_S)
@@ -244,7 +237,7 @@ class DockerJar:
             )
             await self._end_agent()
             return
-        while True:
+        while self._service_exit is not None:
             await self._live(engine, self._service_exit)
             if self._is_finishing:
                 return
@@ -263,9 +256,9 @@ class DockerJar:
         checks.stop()
         await self._send(msg.ServiceEnded(128 - code if 128 < code < 160 else code))
 
-    def _watch_starts(self, engine: Engine) -> None:
+    def _watch_starts(self, engine: Engine, service: str) -> None:
         """Somebody may restart it (`docker restart`): the jar's namespaces last, and the seal with them."""
-        filters = {"type": ["container"], "event": ["start"], "container": [self._service]}
+        filters = {"type": ["container"], "event": ["start"], "container": [service]}
         self._stops.append(engine.watch(filters, self._starts.put_nowait))
 
     async def _end_service(self) -> None:
@@ -334,57 +327,3 @@ class DockerJar:
             words,
             "The journal has everything up to then.",
         )
-
-
-class Found(msgspec.Struct, frozen=True):
-    """What a plan comes to on the engine there is."""
-
-    command: tuple[str, ...]
-    """What will run: as asked for, else as the image says."""
-    has_own_check: bool
-    """The image has a HEALTHCHECK."""
-    digest: str
-    """Of the image: of its repository where it has one, else its id."""
-
-
-async def look_up(plan: Plan, say: Callable[[str], None]) -> Found:
-    """Whether a plan can be carried out, and what the image says. The agent's image is there afterwards.
-
-    Raises EngineError or UsageError.
-    """
-    require_sensible(plan)
-    engine = await Engine.connect()
-    try:
-        image, _ = await asyncio.gather(service_image(engine, plan), require_networks(engine, plan))
-        await agent_image.require(engine, say)
-    finally:
-        await engine.close()
-    digests = image.get("RepoDigests") or []
-    return Found(
-        command=command_of(plan, image),
-        has_own_check=own_check_of(image) is not None,
-        digest=str(digests[0].rpartition("@")[2] if digests else image["Id"]),
-    )
-
-
-async def service_image(engine: Engine, plan: Plan) -> Json:
-    """Raises NoSuchImage."""
-    try:
-        return await engine.image(plan.image)
-    except NoSuchImage as error:
-        raise NoSuchImage(
-            f"The engine has no image {plan.image}.",
-            "BellJar pulls nothing by itself.",
-            f"Check the spelling (docker image ls), or get it: docker pull {plan.image}",
-        ) from error
-
-
-async def require_networks(engine: Engine, plan: Plan) -> None:
-    """Raises NoSuchNetwork."""
-    for network in plan.networks:
-        try:
-            await engine.network(network)
-        except EngineError as error:
-            raise NoSuchNetwork(
-                f"The engine has no network {network}.", error.why, "See which there are: docker network ls"
-            ) from error

@@ -138,8 +138,12 @@ class Engine:
 
     async def attach(self, container: str) -> Attached:
         """Its stdin, stdout and stderr, from now on: attach before it is started, and nothing is missed."""
+        return await Attached.open(await self.attach_streams(container))
+
+    async def attach_streams(self, container: str) -> Any:
+        """The same as the SDK gives it, for an `Attached` in another loop."""
         everything = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        return await Attached.open(await self._call(self._api.attach_socket, container, everything))
+        return await self._call(self._api.attach_socket, container, everything)
 
     def exited(self, container: str, *, is_started: bool = False) -> asyncio.Future[int]:
         """Its exit code, once it ends; -1 when nobody could say. Asked for before the start, nothing is missed.

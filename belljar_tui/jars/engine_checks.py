@@ -9,8 +9,10 @@ from typing import Protocol
 from belljar_tui.core.check import EXEC, IMAGE, Check, parse_check
 from belljar_tui.errors import EngineError
 from belljar_tui.jars.engine import Json
+from belljar_tui.jars.plan import IMAGE_DEFAULT_NS
 from belljar_tui.wire.messages import CheckAnswered, Checks
 
+_OFTEN_S = 2.0
 Tell = Callable[[CheckAnswered], Awaitable[None]]
 
 
@@ -59,8 +61,15 @@ class EngineChecks:
 
     async def _state_of_health(self) -> tuple[int, str]:
         """As the engine has it, with the last probe's own words."""
-        health = (await self._engine.container(self._container))["State"].get("Health") or {}
+        container = await self._engine.container(self._container)
+        health = container["State"].get("Health") or {}
         last = (health.get("Log") or [{}])[-1]
         status = str(health.get("Status", "none"))
         said = str(last.get("Output", "")).strip() or status
-        return (0 if status == "healthy" else 1), said
+        return (0 if status == "healthy" else 1), said + _how_rarely(container)
+
+
+def _how_rarely(container: Json) -> str:
+    """How old an answer may be, where the engine asks so seldom that a person would wonder."""
+    every_s = ((container["Config"].get("Healthcheck") or {}).get("Interval") or IMAGE_DEFAULT_NS) / 1e9
+    return f" (asked every {every_s:g} s)" if every_s > _OFTEN_S else ""

@@ -23,7 +23,8 @@ _SERVICE_MAY_NOT = ("NET_ADMIN", "NET_RAW")
 """Raw sockets would pass the seal; the first is not in the engine's default set, and must not come in."""
 _CHECKED_EVERY_NS = 1_000_000_000
 """The image's own check is asked this often at least: an image's 30 s are made for a long life, not for a trial."""
-_IMAGE_DEFAULT_NS = 30_000_000_000
+IMAGE_DEFAULT_NS = 30_000_000_000
+"""How often the engine asks where the image does not say."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +174,7 @@ def own_check_of(image: Json) -> Json | None:
 
 
 def _hurried(check: Json) -> Json:
-    interval = check.get("Interval") or _IMAGE_DEFAULT_NS
+    interval = check.get("Interval") or IMAGE_DEFAULT_NS
     return {**check, "Interval": min(interval, _CHECKED_EVERY_NS)}
 
 

@@ -15,15 +15,13 @@ from belljar_tui.core import model
 from belljar_tui.core.deadline import Deadline
 from belljar_tui.core.model import Dependency, Health
 from belljar_tui.core.search import Wanted
-from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
+from belljar_tui.core.trial import SOAK_S, Outcome, Trial, TrialVerdict
 from belljar_tui.errors import JarError
 from belljar_tui.trials import evidence
 from belljar_tui.trials.jar_oracle import BASELINE_SOAK_S, JOB, spent
 from belljar_tui.trials.log import new_log
 from belljar_tui.trials.pool import JarPool
 from belljar_tui.trials.trial_jar import TrialJar
-
-SOAK_S = 5.0
 
 
 class _Service:

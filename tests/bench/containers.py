@@ -1,7 +1,9 @@
-"""Docker jars in figures: `python tests/bench/containers.py IMAGE`, beside an engine that has IMAGE (with `sh`).
+"""Docker jars in figures: `python tests/bench/containers.py IMAGE`, beside an engine of this machine that has IMAGE
+(with `sh`), and the `docker` command.
 
-From the command to the service's first instruction, against two plain containers; a cut through the attached socket,
-from the command to the event that says the kernel has it; and what of that is the engine's: an echo through the same.
+From the command to the service's first instruction, which is to open a pipe that is mounted into it, against two
+plain `docker run`s; the jar alone against the same by the engine's SDK; a cut through the attached socket, from the
+command to the event that says the kernel has it; and what of that is the engine's: an echo through the same.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import docker
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Mode, Wanted
-from belljar_tui.jars.docker import DockerJar, look_up
+from belljar_tui.jars.beginning import look_up
+from belljar_tui.jars.docker import DockerJar
 from belljar_tui.jars.engine import Engine
 from belljar_tui.jars.plan import Plan
 from belljar_tui.wire.messages import Prepare
@@ -54,26 +57,32 @@ async def jar_s(image: str) -> float:
     return spent_s
 
 
-def command_s(image: str, state: Path) -> float:
-    """The whole `belljar run`, its own start included."""
+def first_s(words: list[str], image: str, folder: Path) -> float:
+    """Whole commands, their own start included: until the service opens the pipe."""
+    pipe = folder / "first"
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    opens = ("sh", "-c", f"echo > {pipe}; exec sleep 100")
     began = time.perf_counter()
-    words = [sys.executable, "-m", "belljar_tui", "run", "--headless", "--image", image, "--", *COMMAND]
     with subprocess.Popen(
-        words,
+        [
+            *words,
+            "-v",
+            f"{folder}:{folder}",
+            *(["--image", image, "--"] if "belljar_tui" in words else [image]),
+            *opens,
+        ],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "XDG_STATE_HOME": str(state)},
+        env={**os.environ, "XDG_STATE_HOME": str(folder)},
     ) as running:
-        assert running.stdout is not None
-        assert running.stdin is not None
-        for line in running.stdout:
-            if b'"service_started"' in line:
-                break
+        pipe.read_bytes()
         spent_s = time.perf_counter() - began
-        running.stdin.write(b'{"command":"quit"}\n')
-        running.stdin.flush()
-        running.stdout.read()
+        if "belljar_tui" in words:
+            running.communicate(b'{"command":"quit"}\n')
+        else:
+            subprocess.run(["docker", "rm", "--force", "belljar-bench"], check=True, capture_output=True)
     return spent_s
 
 
@@ -128,14 +137,24 @@ def main() -> None:
     image = sys.argv[1]
     client = docker.from_env()
     asyncio.run(look_up(Plan(image=image), print))
-    with tempfile.TemporaryDirectory() as state:
+    docker_run = ["docker", "run", "--rm", "--name", "belljar-bench"]
+    belljar_run = [sys.executable, "-m", "belljar_tui", "run", "--headless"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         rows = [
-            (plain_s(client, image), asyncio.run(jar_s(image)), command_s(image, Path(state))) for _ in range(ROUNDS)
+            (
+                plain_s(client, image),
+                asyncio.run(jar_s(image)),
+                first_s(docker_run, image, folder),
+                first_s(belljar_run, image, folder),
+            )
+            for _ in range(ROUNDS)
         ]
-    plain, jar, command = (statistics.median(column) for column in zip(*rows, strict=True))
-    print(f"plain container       {plain * 1e3:7.0f} ms")
+    plain, jar, command, ours = (statistics.median(column) for column in zip(*rows, strict=True))
+    print(f"plain container       {plain * 1e3:7.0f} ms   create, attach, start, by the SDK")
     print(f"jar                   {jar * 1e3:7.0f} ms   {jar / (2 * plain):.2f} of two plain ones")
-    print(f"belljar run           {command * 1e3:7.0f} ms   {command / (2 * plain):.2f} of two plain ones")
+    print(f"docker run            {command * 1e3:7.0f} ms")
+    print(f"belljar run --image   {ours * 1e3:7.0f} ms   {ours / (2 * command):.2f} of two docker runs")
     said("cut to its event", asyncio.run(cut_s(image)))
     said("echo", asyncio.run(echo_s(image)))
 

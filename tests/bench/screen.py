@@ -17,7 +17,8 @@ from fake import OPENING, FakeAgent
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Mode, Wanted
-from belljar_tui.headless.opening import asked_for_lab, open_session
+from belljar_tui.headless.asked import asked_for_lab
+from belljar_tui.headless.opening import open_session
 from belljar_tui.session import Session
 from belljar_tui.tui.app import ExplorerApp
 from belljar_tui.tui.graph import GraphView

@@ -27,7 +27,8 @@ from belljar_tui.core.model import Health, Wanted  # noqa: E402
 from belljar_tui.core.search import Phase, Question  # noqa: E402
 from belljar_tui.core.search import Wanted as WantedTrial  # noqa: E402
 from belljar_tui.core.trial import Trial, TrialVerdict  # noqa: E402
-from belljar_tui.headless.opening import Asked, asked_for_lab, jar_maker, jar_oracle  # noqa: E402
+from belljar_tui.headless.asked import Asked, asked_for_lab  # noqa: E402
+from belljar_tui.headless.opening import jar_maker, jar_oracle  # noqa: E402
 from belljar_tui.trials.runner import SearchRunner  # noqa: E402
 from belljar_tui.trials.trial_jar import TrialJar  # noqa: E402
 from belljar_tui.wire.messages import Checks  # noqa: E402

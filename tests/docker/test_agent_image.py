@@ -16,6 +16,13 @@ from belljar_tui.jars.agent_image import TAG, content
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
+_NOT_COMPILED = """
+import os, sys
+import belljar_tui.agent.main
+cached = [getattr(module, "__cached__", None) for module in list(sys.modules.values())]
+print([path for path in cached if path and not os.path.exists(path)])
+"""
+
 
 def agent_image(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*BELLJAR, "agent-image", *words], capture_output=True, text=True, check=False)
@@ -65,3 +72,20 @@ def test_a_base_without_python_is_refused_with_the_builds_own_words(
     assert "It needs python3" in done.stderr
     assert "Traceback" not in done.stderr
     assert engine.images.get(TAG).labels["belljar.content"] == content()
+
+
+def test_a_base_without_compiled_python_is_compiled_once(engine: docker.DockerClient) -> None:
+    """As the official images of Python are: compiled anew at each start, the agent would take seconds to begin."""
+    strip = ["find", "/usr/lib", "-path", "*/python3*", "-name", "*.pyc", "-delete"]
+    stripped = engine.api.create_container(WORLD, strip)["Id"]
+    try:
+        engine.api.start(stripped)
+        engine.api.wait(stripped)
+        engine.api.commit(stripped, "belljar-test/bare", "1")
+        assert agent_image("--base", "belljar-test/bare:1").returncode == 0
+        said = engine.containers.run(TAG, ["python3", "-S", "-P", "-c", _NOT_COMPILED], remove=True, read_only=True)
+        assert bytes(said).strip() == b"[]"
+    finally:
+        engine.api.remove_container(stripped, force=True)
+        assert agent_image("--base", WORLD).returncode == 0
+        engine.images.remove("belljar-test/bare:1", force=True)

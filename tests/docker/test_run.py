@@ -58,15 +58,6 @@ def test_dependencies_are_seen_named_cut_and_restored(engine: docker.DockerClien
     assert "checkout starts" in (journal / "service.log").read_text()
 
 
-@pytest.mark.parametrize(("mode", "words"), [("refuse", "refused"), ("blackhole", "timed out")])
-def test_every_mode_fails_as_it_says(shop: Shop, tmp_path: Path, mode: str, words: str) -> None:
-    with checkout(tmp_path) as running:
-        running.wait_for_health("healthy")
-        running.say(command="cut", dependency="tcp://front:80", mode=mode)
-        assert running.wait_for("call_blocked")["mode"] == mode
-        assert words in running.wait_for_health("unhealthy")["detail"]
-
-
 def test_a_vacuum_holds_from_the_first_packet(shop: Shop, tmp_path: Path) -> None:
     with checkout(
         tmp_path, "--seal", "vacuum", command=("python3", "-c", "import checkout; checkout.ready()")

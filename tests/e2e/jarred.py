@@ -38,7 +38,7 @@ class Headless:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def say(self, **command: str) -> None:
+    def say(self, **command: object) -> None:
         """Send one command."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(command) + "\n")

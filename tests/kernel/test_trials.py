@@ -24,7 +24,8 @@ from belljar_tui.core.search import Found, Phase, Question
 from belljar_tui.core.search import Wanted as WantedTrial
 from belljar_tui.core.trial import Outcome, Recovery, Trial, TrialVerdict
 from belljar_tui.errors import AgentLost
-from belljar_tui.headless.opening import Asked, asked_for_lab, jar_maker, jar_oracle, steady_oracle
+from belljar_tui.headless.asked import Asked, asked_for_lab
+from belljar_tui.headless.opening import jar_maker, jar_oracle, steady_oracle
 from belljar_tui.labs import LABS
 from belljar_tui.trials.oracle import Oracle
 from belljar_tui.trials.pool import JarPool

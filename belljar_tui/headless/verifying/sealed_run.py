@@ -15,7 +15,8 @@ from belljar_tui.core.model import Health, Seal, Wanted
 from belljar_tui.core.profile import Profile, wanted_of
 from belljar_tui.core.state import State
 from belljar_tui.errors import BellJarError, JarError, Unsealed
-from belljar_tui.headless.opening import Asked, Opened, asked_for_profile, open_session
+from belljar_tui.headless.asked import Asked
+from belljar_tui.headless.opening import Opened, asked_for_profile, open_session
 from belljar_tui.session import Session
 
 _JAR_S = 60.0
