@@ -236,7 +236,8 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log`, `output` or `journal`."""
+    """`callers`: blocked calls, each counted, of whom nobody could say who made them; `queue`: calls that were held too
+    late to say whom they called; `log`, `output`, `journal`."""
     count: int
 
 
