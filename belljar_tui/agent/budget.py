@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_SHARE = 0.5
-_AT_ONCE_S = 0.25
+_SHARE = 0.75
+_AT_ONCE_S = 0.5
 
 
 class Budget:
-    """Time to spend: half of each second, and what was left over of at most half a second before.
+    """Time to spend: three quarters of each second, and what was left over of that, at most half a second.
 
     Who called is looked up while the call is held. That takes 0.1 ms, or some ms where the caller has thousands of
     descriptors open, and each call behind it waits so long: under a flood it is better to let go, and say that one has.
