@@ -85,11 +85,15 @@ class Enforcer:
         """The time of a cut is up: the kernel has taken it away, or does so now; say it."""
         self.want(self.wanted)
 
-    def note(self, endpoint: Endpoint) -> Dependency:
-        """A call to `endpoint` was seen: give it an element of its own, so that it is counted by itself."""
+    def note(self, endpoint: Endpoint, *, has_flows: bool = False) -> Dependency:
+        """A call to `endpoint` was seen: give it an element of its own, so that it is counted by itself.
+
+        `has_flows`: there are flows from before us. Else what is cut has had none, only calls that are held right now,
+        and those are to fail as every call does.
+        """
         dependency = self._directory.note(endpoint)
         if endpoint not in self._applied and len(self._applied) < ENDPOINTS_AT_MOST:
-            self._apply({endpoint}, seal_changes=False)
+            self._apply({endpoint}, seal_changes=False, ends_flows=has_flows)
         self._say_changes([dependency])
         return dependency
 
@@ -145,6 +149,10 @@ class Enforcer:
             dependency = self._directory.dependency_of(endpoint)
             totals[dependency] = totals.get(dependency, Tally()).joined(tally)
         return totals
+
+    def met_seals(self) -> int:
+        """How many calls have met the seal, having no element of their own, since the start."""
+        return self._ruleset.read_seal()[1]
 
     def audit(self) -> bool:
         """Read the elements back and compare; a difference is an event."""
@@ -207,7 +215,7 @@ class Enforcer:
             return under, None
         return under, chain_of(self.wanted.mode_of(dependency), self.wanted.settings_of(dependency))
 
-    def _apply(self, endpoints: Iterable[Endpoint], *, seal_changes: bool) -> None:
+    def _apply(self, endpoints: Iterable[Endpoint], *, seal_changes: bool, ends_flows: bool = True) -> None:
         """Bring these endpoints to what the wanted state says of them."""
         add: dict[Endpoint, How] = {}
         timed = dict(self._timed)
@@ -226,8 +234,9 @@ class Enforcer:
                     ended.setdefault(mode, []).append(endpoint)
         if add or seal_changes or timed != self._timed:
             self._change(add, timed, seal_changes=seal_changes)
-        for mode, flows in ended.items():
-            self._destroy([e for e in flows if e.protocol is not Protocol.ICMP], mode)
+        for mode, flows in ended.items() if ends_flows else ():
+            # a connected datagram socket that is destroyed is good for nothing any more, also once it is restored
+            self._destroy([e for e in flows if e.protocol is Protocol.TCP], mode)
 
     def _change(
         self, add: dict[Endpoint, How], timed: dict[Endpoint, tuple[str, float]], *, seal_changes: bool

@@ -88,6 +88,9 @@ class Agent:
         self._apart: NamesApart | None = None
         self._unix = UnixSockets.of_jar(folder, prepare.machine_sockets, self._processes) if folder else None
         self._groups: list[str] = []
+        self._queue: CallQueue | None = None
+        self._is_behind = False
+        """Whether more calls meet cuts than can be looked at."""
         self._service: int | None = None
         self._has_begun = False
         self._has_seen_standing = False
@@ -299,13 +302,15 @@ class Agent:
         queue, log = self._ruleset.queue, self._ruleset.logs
         if queue != "none":
             try:
-                for number, on_call in (
-                    (QUEUE, self._observer.on_held),
-                    (FIRST, lambda flow: self._observer.on_held(flow, is_first=True)),
-                    (OPENED, lambda flow: self._observer.on_flow(flow, is_counted=True)),
-                ):
-                    CallQueue(number, on_call, lambda n: self._on_lost("queue", n)).start()
-                CallQueue(FOLLOWERS, lambda _: None, lambda _: None).start()
+                # what passes a queue is found by the counters, but for open calls, whose traffic is all that counts
+                self._queue = CallQueue(QUEUE, self._observer.on_held, lambda _: None)
+                self._queue.on_behind = self._fall_behind
+                self._queue.start()
+                CallQueue(FIRST, lambda flow: self._observer.on_held(flow, is_first=True), lambda _: None).start()
+                on_opened = lambda flow: self._observer.on_flow(flow, is_counted=True)  # noqa: E731
+                CallQueue(OPENED, on_opened, lambda n: self._on_lost("queue", n)).start()
+                CallQueue(FOLLOWERS, lambda _: None, lambda _: None, length=0).start()
+                self._observer.holds_calls = True
             except NetlinkError:
                 queue = "none"
         if log:
@@ -322,6 +327,17 @@ class Agent:
         """Listen to what flows to raw addresses say first."""
         self._claims.start(lambda n: self._on_lost("claims", n))
         self._observer.on_nameless = self._claims.listen
+
+    def _fall_behind(self) -> None:
+        """More calls meet cuts than can be looked at: those that come now are not to wait for it."""
+        if not self._is_behind:
+            self._is_behind = True
+            self._ruleset.hold_calls(keeps_up=False)
+
+    def _catch_up(self) -> None:
+        if self._is_behind and self._queue is not None and not self._queue.is_behind:
+            self._is_behind = False
+            self._ruleset.hold_calls(keeps_up=True)
 
     def _hold(self, descriptor: int | None) -> None:
         """Calls to unix sockets of a program that starts are told of here; None: this kernel does not let us."""
@@ -366,6 +382,7 @@ class Agent:
         while True:
             await asyncio.sleep(_FLUSH_S)
             self._observer.flush()
+            self._catch_up()
             self._log.trim()
             if self._enforcer.is_due():
                 self._observer.change(self._enforcer.expire)
@@ -374,7 +391,7 @@ class Agent:
     async def _count(self) -> None:
         rounds = 0
         while True:
-            self._ruleset.hold_open_calls()
+            self._ruleset.hold_calls(keeps_up=not self._is_behind)
             self._see_processes()
             self._see_groups()
             self._observer.count()

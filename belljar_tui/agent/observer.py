@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from belljar_tui.agent.budget import Budget
 from belljar_tui.agent.counts import Count, Counts, Tally
 from belljar_tui.agent.enforcer import Enforcer
 from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH, NEVER_BLOCKS
@@ -80,6 +81,14 @@ class Observer:
         self._known: set[tuple[Dependency, Endpoint | None, int | None]] = set()
         self.on_nameless: Callable[[Endpoint], None] = lambda _: None
         """Told of each endpoint that is called by its raw address; where calls are held, before the first goes on."""
+        self._budget = Budget()
+        self.holds_calls = False
+        """Whether calls are held at all; where they are, one that was not is lost to us."""
+        self._firsts = 0
+        """Calls seen that only the seal has counted."""
+        self._met_seals = 0
+        """Calls that only the seal has counted, as the kernel had them one round ago."""
+        self._firsts_lost = 0
         self.recent: list[Flow] = []
         """Flows held since last asked; the proof of the seal looks here."""
 
@@ -88,18 +97,22 @@ class Observer:
 
         `is_first`: it found none there, so that only the seal has counted it. (Others may have been as early.)
         """
-        caller = self._caller(flow)
+        caller = self._caller_in_time(flow)
+        if caller is None and not is_first:
+            return  # the kernel has counted it: `count` says so
         dependency = self._enforcer.note(flow.endpoint)
-        self._see(dependency, flow.endpoint, caller)
+        self._see(dependency, flow.endpoint, caller or NOBODY)
         mode = self._enforcer.mode_of(str(dependency))
         if is_first and mode in LETS_CALLS_THROUGH:
             mode = None  # it came before its dice, and passes
         if mode in NEVER_BLOCKS:
             mode = None
         if is_first:
+            self._firsts += 1
             self._met_seal[dependency, mode is not None] += 1
         if mode is not None:
             self._last_mode[dependency] = mode
+        if mode is not None and caller is not None:
             self._held[dependency, mode, caller] += 1
 
     def on_flow(self, flow: Flow, *, is_counted: bool = False) -> None:
@@ -112,6 +125,7 @@ class Observer:
         is_counted = is_counted or self._enforcer.has_element(flow.endpoint)
         dependency = self._enforcer.note(flow.endpoint)
         if not is_counted:
+            self._firsts += 1
             self._met_seal[dependency, False] += 1
         self._see(dependency, flow.endpoint, self._caller(flow))
 
@@ -120,7 +134,7 @@ class Observer:
         endpoint = connection.endpoint
         if not connection.is_call or endpoint.port == _NAMES_PORT or _is_loopback(endpoint.address):
             return
-        self._see(self._enforcer.note(endpoint), endpoint, self._named(connection.inode))
+        self._see(self._enforcer.note(endpoint, has_flows=True), endpoint, self._named(connection.inode))
 
     def on_unix_call(self, dependency: Dependency, mode: Mode | None, caller: Process | None) -> None:
         """A call to a unix socket was held; `mode` is how it fails."""
@@ -175,6 +189,7 @@ class Observer:
             final = blocked if is_last else self._counted.get(dependency, 0)
             self._counted[dependency] = blocked
             self._say_unnamed(dependency, final - self._blocked_said[dependency])
+        self._say_firsts_lost(self._enforcer.met_seals())
 
     def change(self, apply: Callable[[], None]) -> None:
         """Do what changes the wanted state: what is counted before is said before, and what comes after has a start.
@@ -227,6 +242,16 @@ class Observer:
         mode = self._enforcer.mode_of(str(dependency)) or self._last_mode.get(dependency, Mode.REFUSE)
         self._blocked_said[dependency] += missing
         self._say_blocked(dependency, mode, NOBODY, missing)
+        if self.holds_calls:
+            self._emit(ev.EventsLost(at=self._now(), source="callers", count=missing))
+
+    def _say_firsts_lost(self, met: int) -> None:
+        """Calls that the seal counted, and that nobody saw: nobody can say what they called."""
+        missing = self._met_seals - self._firsts - self._firsts_lost
+        self._met_seals = met
+        if missing > 0 and self.holds_calls:
+            self._firsts_lost += missing
+            self._emit(ev.EventsLost(at=self._now(), source="queue", count=missing))
 
     def _say_traffic(self, dependency: Dependency, calls: int, packets: int, size: int) -> None:
         said = self._said.get(dependency)
@@ -283,6 +308,16 @@ class Observer:
 
     def _reach(self, endpoint: Endpoint) -> Reach:
         return reach_of(endpoint.address, broadcasts() if endpoint.protocol is not Protocol.TCP else ())
+
+    def _caller_in_time(self, flow: Flow) -> Caller | None:
+        """Who calls; None when too much time went into asking that already. An endpoint's very first call is always
+        asked about."""
+        if self._budget.is_spent() and self._enforcer.has_element(flow.endpoint):
+            return None
+        began = self._budget.now()
+        caller = self._caller(flow)
+        self._budget.spend_since(began)
+        return caller
 
     def _caller(self, flow: Flow) -> Caller:
         target = flow.endpoint

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 import struct
+import time
 from collections.abc import Callable
 
 from belljar_tui.agent.netlink import (
@@ -35,6 +36,7 @@ _FAIL_OPEN = 1
 _MARK = 3
 _COPIED = 64
 _LENGTH = 8192
+_BEHIND_S = 0.2
 _AT_ONCE = 64
 _DEVICE = 6
 """NFQA_IFINDEX_OUTDEV."""
@@ -46,19 +48,31 @@ LetGo = Callable[[int | None], None]
 class CallQueue:
     """Reads one queue. Raises NetlinkError from `start` when this kernel has no queue."""
 
-    def __init__(self, number: int, on_call: Callable[[Flow], object], on_lost: Callable[[int], None]) -> None:
+    def __init__(
+        self, number: int, on_call: Callable[[Flow], object], on_lost: Callable[[int], None], length: int = _LENGTH
+    ) -> None:
+        """`length`: how many calls it holds at most; those beyond pass it, unseen. Of 0 it holds none: they pass in the
+        kernel, and to their sender are sent."""
         self._number = number
         self._on_call = on_call
         self._on_lost = on_lost
+        self._length = length
+        self.on_behind: Callable[[], object] | None = None
+        """Called when there was no end to held calls for _BEHIND_S; again and again, until there is."""
+        self._busy_since: float | None = None
         self._socket = open_socket(8 << 20)
 
     def start(self) -> None:
         """Bind the queue; from now on held calls come to `on_call`, in the running event loop."""
         self._configure(attribute(_CFG_CMD, struct.pack(">BxH", 1, 0)))
-        self._configure(attribute(_CFG_PARAMS, struct.pack(">IB", _COPIED, 2)) + be32(_CFG_MAXLEN, _LENGTH))
+        self._configure(attribute(_CFG_PARAMS, struct.pack(">IB", _COPIED, 2)) + be32(_CFG_MAXLEN, self._length))
         self._configure(be32(_CFG_FLAGS, _FAIL_OPEN) + be32(_CFG_MASK, _FAIL_OPEN))
         self._socket.setblocking(False)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read)
+
+    @property
+    def is_behind(self) -> bool:
+        return self._busy_since is not None and time.monotonic() - self._busy_since > _BEHIND_S
 
     def close(self) -> None:
         if not self._socket.getblocking():
@@ -74,10 +88,15 @@ class CallQueue:
 
     def _read(self) -> None:
         """Some held packets; the loop gets its turn between."""
+        if self._busy_since is None:
+            self._busy_since = time.monotonic()
+        if self.is_behind and self.on_behind is not None:
+            self.on_behind()
         for _ in range(_AT_ONCE):
             try:
                 data = self._socket.recv(1 << 16)
             except BlockingIOError:
+                self._busy_since = None
                 return
             except OSError as error:
                 if error.errno != errno.ENOBUFS:

@@ -17,7 +17,7 @@ from belljar_tui.agent.counts import Counts, Verdict, fails_some
 from belljar_tui.agent.modes import flaky
 from belljar_tui.agent.netlink import CREATE, ECHO, Message, Netfilter, NetlinkError
 from belljar_tui.agent.nft import QueueTo
-from belljar_tui.agent.ruleset_chains import early_rules, holding_open_calls, table
+from belljar_tui.agent.ruleset_chains import early_rules, holding_open_calls, table, while_alive
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL)
@@ -59,7 +59,7 @@ class Ruleset:
         """What decides which call fails where only some do; empty: nothing in this kernel can."""
         self.hears_names = False
         """What flows to raw addresses say first is logged."""
-        self._holds_open_calls = False
+        self._queue_to: QueueTo | None = None
         self._made: set[str] = set()
         """Chains with parameters that are there."""
         self._failed: set[Endpoint] = set()
@@ -72,12 +72,16 @@ class Ruleset:
         """Endpoints that were ever in a lane: what still goes through one is counted apart."""
         self._timed: Mapping[Endpoint, Timed] = {}
         self._translated: dict[str, str] = {}
+        self._met_seals = 0
+        """New undecided calls that met a seal which has been changed since."""
 
     def create(self) -> None:
         """Make the table, with the best queue and log this kernel has, as one transaction per attempt."""
         attempts: tuple[tuple[str, QueueTo | None, bool], ...] = (
-            ("native", ex.queue_native, True),
-            ("xtables", ex.queue_xtables, True),
+            ("native", while_alive(ex.queue_native, has_limit=True), True),
+            ("xtables", while_alive(ex.queue_xtables, has_limit=True), True),
+            ("native", while_alive(ex.queue_native, has_limit=False), True),
+            ("xtables", while_alive(ex.queue_xtables, has_limit=False), True),
             ("none", None, True),
             ("none", None, False),
         )
@@ -91,18 +95,22 @@ class Ruleset:
                 continue
             self.queue, self.logs = queue, has_log
             if queue_to is not None:
-                self._holds_open_calls = self._has(holding_open_calls(queue_to))
+                self._queue_to = queue_to
+                self._has(holding_open_calls(queue_to))
             break
         self.hears_names = self.logs and self._has(ruleset_claims.messages())
         self.dice = next((dice for dice in flaky.DICE if self._has(flaky.probe(dice))), "")
 
-    def hold_open_calls(self) -> None:
-        """Let open calls be held for the next _HELD_S seconds; to be said again before they are over.
+    def hold_calls(self, *, keeps_up: bool) -> None:
+        """Let calls be held for the next _HELD_S seconds only; to be said again before they are over.
 
-        A reader that hangs would keep them for ever, and open calls are nobody's to keep.
+        A reader that hangs would keep them for ever: calls that are open are nobody's to keep, and those that are cut
+        are to fail as they should. One that lives and does not keep up holds none of those that are cut.
         """
-        if self._holds_open_calls:
-            self._netfilter.batch(nft.SUBSYSTEM, elements.alive_messages(_HELD_S))
+        if self._queue_to is not None:
+            content = elements.alive_messages("alive", _HELD_S)
+            content += elements.alive_messages("keeps_up", _HELD_S if keeps_up else 0)
+            self._netfilter.batch(nft.SUBSYSTEM, content)
 
     def hear(self, endpoints: Iterable[Endpoint], *, is_over: bool = False) -> None:
         """Log what new flows to these endpoints say first; or do so no more. Each is said once, and ended once."""
@@ -152,7 +160,7 @@ class Ruleset:
             packed = [elements.element(where, e, add[e]) for e in coming]
             content += nft.element_messages(nft.NEWSETELEM, where.name, packed, CREATE)
         if seal_changes:
-            content += elements.seal_messages(nft.DELSETELEM, None)
+            content += elements.seal_messages(nft.DELSETELEM, None, ECHO)
             content += elements.seal_messages(nft.NEWSETELEM, seal)
         if timed is not None:
             content += _timed_messages(timed)
@@ -161,6 +169,7 @@ class Ruleset:
         if not content:
             return {}
         echoes = self._netfilter.batch(nft.SUBSYSTEM, content)
+        self._met_seals += elements.seal_calls_of_echoes(echoes)
         self._made |= chains.keys()
         self._failed = (self._failed - set(gone)) | apart
         self._has_lanes = has_lanes
@@ -220,8 +229,8 @@ class Ruleset:
         }
 
     def read_seal(self) -> tuple[Verdict, int]:
-        """The seal as the kernel has it, and how many new undecided calls have met it."""
-        calls = sum(elements.count_of(fields).packets for fields in self._dump("seal_watch"))
+        """The seal as the kernel has it, and how many new undecided calls have met it or one before it."""
+        calls = self._met_seals + sum(elements.count_of(fields).packets for fields in self._dump("seal_watch"))
         targets = {elements.verdict_of(fields) for fields in self._dump("seal_verdict")}
         return (targets.pop() if targets else None), calls
 
@@ -245,9 +254,8 @@ class Ruleset:
         return {e: (how, left) for e, (how, left) in hows.items() if how in modes.LANES and e.protocol is Protocol.TCP}
 
     def _lane_chains(self) -> list[Message]:
-        queue_to = {"native": ex.queue_native, "xtables": ex.queue_xtables}.get(self.queue)
         early = ruleset_lanes.early_messages() if self._translated else []
-        return [*ruleset_lanes.messages(queue_to, has_log=self.logs, port=self._open_lanes()), *early]
+        return [*ruleset_lanes.messages(self._queue_to, has_log=self.logs, port=self._open_lanes()), *early]
 
     def _has(self, content: list[Message]) -> bool:
         """Whether this kernel takes `content`."""

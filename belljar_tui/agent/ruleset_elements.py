@@ -104,14 +104,17 @@ def _timeout(left_s: float) -> bytes:
     return attribute(4, struct.pack(">Q", max(1, round(left_s * _MILLISECONDS))))
 
 
-def alive_messages(for_s: float) -> list[Message]:
-    """What lets open calls be held for so long: renewed again and again, it is gone soon after its agent hangs."""
-    timeout = attribute(4, struct.pack(">Q", round(for_s * _MILLISECONDS)))
+def alive_messages(name: str, for_s: float | None) -> list[Message]:
+    """What lets calls be held for so long (None: for good; 0: not at all): renewed again and again, it is gone soon
+    after its agent hangs."""
+    if for_s == 0:
+        return [nft.flush(name)]
+    timeout = attribute(4, struct.pack(">Q", round(for_s * _MILLISECONDS))) if for_s is not None else b""
     families = [nested(1, attribute(1, bytes([family]))) + timeout for family in (IP, IP6)]
-    return [nft.flush("alive"), *nft.element_messages(nft.NEWSETELEM, "alive", families, CREATE)]
+    return [nft.flush(name), *nft.element_messages(nft.NEWSETELEM, name, families, CREATE)]
 
 
-def seal_messages(message: int, verdict: Verdict) -> list[Message]:
+def seal_messages(message: int, verdict: Verdict, flags: int = CREATE) -> list[Message]:
     """What makes or takes away the elements of everything undecided."""
     content: list[Message] = []
     for name in ("seal_verdict", "seal_watch"):
@@ -121,7 +124,7 @@ def seal_messages(message: int, verdict: Verdict) -> list[Message]:
             if message == nft.NEWSETELEM:
                 body += ex.verdict_data(2, *_seal_target(name, verdict))
             elements.append(body)
-        content += nft.element_messages(message, name, elements, CREATE if message == nft.NEWSETELEM else 0)
+        content += nft.element_messages(message, name, elements, flags)
     return content
 
 
@@ -164,12 +167,26 @@ def counts_of(where: Map, count: Count) -> Counts:
     return Counts(**{where.counts: count}) if where.counts else Counts()
 
 
+def seal_calls_of_echoes(echoes: Iterable[memoryview]) -> int:
+    """New undecided calls that had met the seal, from the echoes of its removed elements (an added one counts 0)."""
+    return sum(
+        count_of(fields).packets
+        for echo in echoes
+        if _set_of(echo) == "seal_watch"
+        for fields in nft.list_elements(echo)
+    )
+
+
+def _set_of(echo: memoryview) -> str:
+    return bytes(by_kind(echo).get(2, memoryview(b""))).rstrip(b"\0").decode()
+
+
 def counts_of_echoes(echoes: Iterable[memoryview]) -> dict[Endpoint, Counts]:
     """Counters carried by the echoes of removed elements (an echo of an added one counts 0)."""
     totals: dict[Endpoint, Counts] = {}
     by_name = {each.name: each for each in (*LASTING, *LET)}
     for echo in echoes:
-        where = by_name.get(bytes(by_kind(echo).get(2, memoryview(b""))).rstrip(b"\0").decode())
+        where = by_name.get(_set_of(echo))
         if where is None:
             continue
         for fields in nft.list_elements(echo):

@@ -263,8 +263,9 @@ class EventsLost(Event, frozen=True, kw_only=True):
     """Something could not be observed. Never silent."""
 
     source: str
-    """`queue`, `log`, `claims`, `output`, `journal`; `virtual`: names fall together, as all virtual addresses are in
-    use."""
+    """`callers`: blocked calls, each counted, of whom nobody could say who made them; `queue`: calls that were held too
+    late to say whom they called; `virtual`: names fall together, as all virtual addresses are in use; `log`, `claims`,
+    `output`, `journal`."""
     count: int
 
 

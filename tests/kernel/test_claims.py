@@ -79,7 +79,7 @@ class World:
         self.claims.start(lambda _: None)
         self.jar.observer.on_nameless = self.claims.listen
         CallQueue(OPENED, lambda flow: self.jar.observer.on_flow(flow, is_counted=True), lambda _: None).start()
-        self.jar.ruleset.hold_open_calls()
+        self.jar.ruleset.hold_calls(keeps_up=True)
 
     def claimed(self) -> list[tuple[str, str, str]]:
         found = [each for each in self.jar.events if isinstance(each, ev.NameClaimed)]

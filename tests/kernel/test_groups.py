@@ -110,7 +110,7 @@ class World:
         self._heard = listener.stdout
         self.jar = Jar(with_world=False)
         CallQueue(OPENED, lambda flow: self.jar.observer.on_flow(flow, is_counted=True), lambda _: None).start()
-        self.jar.ruleset.hold_open_calls()
+        self.jar.ruleset.hold_calls(keeps_up=True)
         self.speakers = [Speaker(address) for address in REACH]
 
     def want(self, wanted: Wanted) -> None:

@@ -135,7 +135,7 @@ class Jar:
             (FOLLOWERS, lambda _: None),
         ):
             CallQueue(number, on_call, lambda _: None).start()
-        self.ruleset.hold_open_calls()
+        self.ruleset.hold_calls(keeps_up=True)
         return self
 
     def _open(self) -> int:
