@@ -81,8 +81,9 @@ class Upstream(asyncio.DatagramProtocol):
 class Jar:
     """The agent's parts, put together as the agent does; calls are made in threads."""
 
-    def __init__(self, *, is_on: bool = True, at_most: int = 100) -> None:
-        with_neighbour()
+    def __init__(self, *, is_on: bool = True, at_most: int = 100, has_world: bool = False) -> None:
+        if not has_world:
+            with_neighbour()
         self.events: list[ev.AnyEvent] = []
         self.sockets = SocketTable()
         self.directory = Directory(keeps_owners=is_on)
