@@ -237,19 +237,8 @@ def test_two_names_of_one_container_are_cut_apart_on_a_network_without_a_way_out
     calls += "socket.create_connection((host, 80), 2).close()\n  except OSError: pass\n  time.sleep(0.1)"
     try:
         network.connect(shop["front"], aliases=["front", "prices"])
-        words = (
-            "run",
-            "--headless",
-            "--image",
-            CHECKOUT,
-            "--network",
-            "belljar-test-inner",
-            "--",
-            "python3",
-            "-c",
-            calls,
-        )
-        with headless(tmp_path, *words) as running:
+        words = ("run", "--headless", "--image", CHECKOUT, "--network", "belljar-test-inner")
+        with headless(tmp_path, *words, "--", "python3", "-c", calls) as running:
             virtual = running.wait_for("dependency_seen", lambda e: e["dependency"] == "tcp://prices:80")["virtual"]
             assert virtual.startswith("198.18.")
             for cut, other in (("tcp://prices:80", "tcp://front:80"), ("tcp://front:80", "tcp://prices:80")):
