@@ -176,6 +176,11 @@ def dnat(family: int, register: int) -> bytes:
     return _expression("nat", be32(1, 1), be32(2, family), be32(3, register))
 
 
+def no_track() -> bytes:
+    """`notrack`"""
+    return nested(1, text(1, "notrack"))
+
+
 def queue_native(number: int) -> bytes:
     """`queue num N bypass`"""
     return _expression("queue", be16(1, number), be16(2, 1), be16(3, 1))

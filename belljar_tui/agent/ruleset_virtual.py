@@ -7,6 +7,8 @@ nothing.
     chain virtual { type nat hook output priority -104       # our own calls too: lanes call whom the service called
       ip daddr @virtual4 dnat to ip daddr map @virtual4; ip6 likewise }
 
+    chain virtual_source  { type filter hook output priority -300    # what `provoke` sends belongs to no flow
+      meta mark AGENT ip saddr @virtual4 notrack; ip6 likewise }
     chain virtual_observe { type filter hook output priority -130; ip daddr @virtual4 goto early_observe; ip6 likewise }
     chain virtual_enforce { type filter hook output priority -120; ip daddr @virtual4 goto early_enforce; ip6 likewise }
     chain virtual_fail    { type filter hook output priority -115; ip daddr @virtual4 goto fails; ip6 likewise }
@@ -50,6 +52,7 @@ def messages(early: Iterable[Message]) -> list[Message]:
         *(_map(name, length, kind) for _, _, length, name, _, kind in _FAMILIES),
         chain(OBSERVE),
         chain(ENFORCE),
+        chain("virtual_source", "filter", -300),
         chain("virtual_observe", "filter", -130),
         chain("virtual_enforce", "filter", -120),
         chain("virtual_fail", "filter", -115),
@@ -60,6 +63,7 @@ def messages(early: Iterable[Message]) -> list[Message]:
             for protocol in (UDP, TCP)
         ),
         *early,
+        *(rule("virtual_source", [*nft.from_agent(), *match, ex.no_track()]) for match in _from_virtual()),
         *_goto("virtual_observe", OBSERVE),
         *_goto("virtual_enforce", ENFORCE),
         *_goto("virtual_fail", "fails"),
@@ -107,6 +111,13 @@ def _to_virtual() -> Iterator[tuple[int, list[bytes]]]:
     for family, offset, length, name, first, _ in _FAMILIES:
         address = [ex.payload(ex.NETWORK, offset, length), ex.compare(first), ex.mapped(name, _REAL)]
         yield family, [*is_family(family), *address]
+
+
+def _from_virtual() -> Iterator[list[bytes]]:
+    """`ip saddr @virtual4`"""
+    for family, offset, length, name, first, _ in _FAMILIES:
+        address = [ex.payload(ex.NETWORK, offset - length, length), ex.compare(first), ex.mapped(name, _REAL)]
+        yield [*is_family(family), *address]
 
 
 def _judged() -> Iterator[list[bytes]]:

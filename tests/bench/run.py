@@ -102,21 +102,21 @@ async def calls(ruleset: Ruleset) -> Figures:
     return {"refused_call_us": {"belljar": held, "a closed port": closed}}
 
 
-def round_trip_us() -> float:
-    with socket.create_connection((NEIGHBOUR4, 7001)) as call:
+def round_trip_us(address: str = NEIGHBOUR4, times: int = 5000) -> float:
+    with socket.create_connection((address, 7001)) as call:
         call.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
         def ping() -> None:
             call.sendall(b"x")
             call.recv(1)
 
-        return median_ms(ping, 5000) * 1e3
+        return median_ms(ping, times) * 1e3
 
 
-def megabytes_per_s(total: int = 400 << 20) -> float:
+def megabytes_per_s(total: int = 400 << 20, address: str = NEIGHBOUR4) -> float:
     """One stream to the neighbour's echo and back."""
     block = bytes(1 << 18)
-    with socket.create_connection((NEIGHBOUR4, 7002)) as call:
+    with socket.create_connection((address, 7002)) as call:
         start = time.perf_counter()
 
         def send() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import docker
 import pytest
 from docker.models.containers import Container
+from engine import LABEL
 from images import CHECKOUT, WORLD
 from jarred import BELLJAR, Headless, headless
 from left import nothing_left
@@ -38,6 +39,12 @@ def parts_of(engine: docker.DockerClient) -> dict[str, Container]:
 
 def seen(running: Headless, name: str) -> list[dict[str, Any]]:
     return [event for event in running.events if event["event"] == name]
+
+
+def calls_of(running: Headless, dependency: str, above: int = 0) -> int:
+    """Its open calls, as soon as they are told to be more than `above`."""
+    where = running.wait_for("traffic_counted", lambda e: e["dependency"] == dependency and e["calls"] > above)
+    return int(where["calls"])
 
 
 def test_dependencies_are_seen_named_cut_and_restored(engine: docker.DockerClient, shop: Shop, tmp_path: Path) -> None:
@@ -211,6 +218,31 @@ def test_a_container_is_cut_by_any_of_its_names(shop: Shop, tmp_path: Path) -> N
         running.say(command="restore", dependency="tcp://shop-db-1:5432")
         running.wait_for_health("unhealthy")
         running.wait_for_health("healthy")
+
+
+def test_two_names_of_one_container_are_cut_apart_on_a_network_without_a_way_out(
+    engine: docker.DockerClient, shop: Shop, tmp_path: Path
+) -> None:
+    network = engine.networks.create("belljar-test-inner", internal=True, labels={LABEL: "1"})
+    calls = "import socket, time\nwhile True:\n for host in ('front', 'prices'):\n  try: "
+    calls += "socket.create_connection((host, 80), 2).close()\n  except OSError: pass\n  time.sleep(0.1)"
+    try:
+        network.connect(shop["front"], aliases=["front", "prices"])
+        words = ("run", "--headless", "--image", CHECKOUT, "--network", "belljar-test-inner")
+        with headless(tmp_path, *words, "--", "python3", "-c", calls) as running:
+            virtual = running.wait_for("dependency_seen", lambda e: e["dependency"] == "tcp://prices:80")["virtual"]
+            assert virtual.startswith("198.18.")
+            for cut, other in (("tcp://prices:80", "tcp://front:80"), ("tcp://front:80", "tcp://prices:80")):
+                running.say(command="cut", dependency=cut, mode="refuse")
+                assert running.wait_for("call_blocked")["dependency"] == cut
+                calls_of(running, other, above=calls_of(running, other))
+                running.say(command="restore", dependency=cut)
+                running.wait_for("cut_restored")
+            assert running.quit() == 0
+        assert {e["dependency"] for e in seen(running, "call_blocked")} == {"tcp://front:80", "tcp://prices:80"}
+    finally:
+        network.disconnect(shop["front"])
+        network.remove()
 
 
 def test_leaving_does_not_wait_for_a_check_that_runs(engine: docker.DockerClient, shop: Shop, tmp_path: Path) -> None:

@@ -30,11 +30,12 @@ from belljar_tui.agent.nft import AGENT_MARK, FIRST, FOLLOWERS, LANES, OPENED, Q
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import ProcessTable
+from belljar_tui.agent.provoke import provoke
 from belljar_tui.agent.queue import CallQueue, LetGo, WaitingRoom
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core import events as ev
-from belljar_tui.core.model import Mode, Seal, Settings, Wanted
+from belljar_tui.core.model import Endpoint, Mode, Seal, Settings, Wanted
 
 pytestmark = pytest.mark.kernel
 
@@ -81,8 +82,9 @@ class Upstream(asyncio.DatagramProtocol):
 class Jar:
     """The agent's parts, put together as the agent does; calls are made in threads."""
 
-    def __init__(self, *, is_on: bool = True, at_most: int = 100) -> None:
-        with_neighbour()
+    def __init__(self, *, is_on: bool = True, at_most: int = 100, has_world: bool = False) -> None:
+        if not has_world:
+            with_neighbour()
         self.events: list[ev.AnyEvent] = []
         self.sockets = SocketTable()
         self.directory = Directory(keeps_owners=is_on)
@@ -114,8 +116,7 @@ class Jar:
         self.netfilter = Netfilter()
         self.ruleset = Ruleset(self.netfilter, await self.server.start(), [], self._open)
         self.ruleset.create()
-        destroy = lambda endpoints, _: self.sockets.destroy_all(endpoints, AGENT_MARK)  # noqa: E731
-        self.enforcer = Enforcer(self.ruleset, self.directory, destroy, self.events.append, time.monotonic)
+        self.enforcer = Enforcer(self.ruleset, self.directory, self._destroy, self.events.append, time.monotonic)
         processes = ProcessTable(ignored=())
         processes.scan()
         self.observer = Observer(
@@ -137,6 +138,11 @@ class Jar:
             CallQueue(number, on_call, lambda _: None).start()
         self.ruleset.hold_calls(keeps_up=True)
         return self
+
+    def _destroy(self, endpoints: list[Endpoint], mode: Mode) -> int:
+        if mode is Mode.RESET and self.apart is not None:
+            provoke(self.sockets.flows_to(endpoints, AGENT_MARK))
+        return self.sockets.destroy_all(endpoints, AGENT_MARK)
 
     def _open(self) -> int:
         WaitingRoom(LANES, self._on_waiting, lambda _: None).start()
@@ -231,21 +237,29 @@ async def _established() -> None:
         pools = [await asyncio.to_thread(_pooled, address) for address in (a, b)]
         assert pools[1].getpeername()[0] == b, "what the service sees of its peer is the virtual address"
         jar.want(Mode.BLACKHOLE, B)
-        assert [await asyncio.to_thread(_goes, pool) for pool in pools] == ["echo", "TimeoutError"]
+        assert await asyncio.to_thread(_goes, pools[0]) == "echo"
+        assert await asyncio.to_thread(_goes, pools[1], 0.3) == "TimeoutError"
         jar.want(None)
         assert await asyncio.to_thread(pools[1].recv, 1) == b"x", "what was sent meanwhile is sent again"
         jar.want(Mode.REFUSE, B)
         assert [await asyncio.to_thread(_goes, pool) for pool in pools] == ["echo", "ConnectionAbortedError"]
         jar.want(None)
-        for pool in pools:
+        again = await asyncio.to_thread(_pooled, b)
+        waiting = asyncio.create_task(asyncio.to_thread(again.recv, 1))
+        jar.want(Mode.RESET, B)
+        with pytest.raises(ConnectionResetError):
+            await waiting
+        assert await asyncio.to_thread(_goes, pools[0]) == "echo"
+        jar.want(None)
+        for pool in (*pools, again):
             pool.close()
 
 
 async def _modes() -> None:
     jar = await Jar().start()
     a, b = await resolved("a.lab"), await resolved("b.lab")
-    jar.want(Mode.REFUSE, B, until=time.monotonic() + 0.5)
-    assert (await met(a, 7000), await met(b, 7000)) == ("echo", "ECONNREFUSED")
+    jar.want(Mode.REFUSE, B, until=time.monotonic() + 1.5)
+    assert (await met(b, 7000), await met(a, 7000)) == ("ECONNREFUSED", "echo")
     end = time.monotonic() + DEADLINE_S
     while await met(b, 7000) != "echo":
         assert time.monotonic() < end, "the kernel did not end the cut"
@@ -270,12 +284,12 @@ async def _modes() -> None:
 
 async def _lanes() -> None:
     """First a lane and then an address, and the other way round; slow, hang, restored, and a real refusal."""
-    jar = await Jar().start()
-    jar.want(Mode.SLOW, "tcp://nobody.lab:1", delay_s=0.2)
+    jar, fresh = await Jar().start(), B.replace("7000", "7001")
+    jar.want(Mode.SLOW, "tcp://nobody.lab:1", delay_s=0.5)
     for kind in ("A", "AAAA"):
         a, b = await resolved("a.lab", kind), await resolved("b.lab", kind)
-        jar.want(Mode.SLOW, B, B.replace("7000", "7999"), delay_s=0.2)
-        assert await asyncio.to_thread(_took_s, a) < 0.2 <= await asyncio.to_thread(_took_s, b)
+        jar.want(Mode.SLOW, B, B.replace("7000", "7999"), delay_s=0.5)
+        assert await asyncio.to_thread(_took_s, a) < 0.5 <= await asyncio.to_thread(_took_s, b)
         assert await met(b, 7999) == "ECONNREFUSED", "nobody listens there"
         flow = await asyncio.to_thread(_pooled, b)
         jar.want(Mode.HANG, B)
@@ -284,12 +298,12 @@ async def _lanes() -> None:
         assert await asyncio.to_thread(_goes, flow) == "echo", "a flow in the lane goes on, at full speed"
         flow.close()
         assert (await met(a, 7000), await met(b, 7000)) == ("echo", "echo")
-        jar.want(Mode.HANG, B)
-        jar.want(Mode.BLACKHOLE, B)
-        assert (await met(a, 7000), await met(b, 7000, 0.3)) == ("echo", "timeout")
+        jar.want(Mode.HANG, fresh)  # no flow from before, whose last word would be a call into the void
+        jar.want(Mode.BLACKHOLE, fresh)
+        assert (await met(a, 7000), await met(b, 7001, 0.3)) == ("echo", "timeout")
         jar.want(None)
     counts = jar.counted()
-    assert counts == {A: (8, 0), B: (6, 4), B.replace("7000", "7999"): (2, 0)}, counts
+    assert counts == {A: (8, 0), B: (6, 2), fresh: (0, 2), B.replace("7000", "7999"): (2, 0)}, counts
     assert jar.troubles() == []
 
 
@@ -377,8 +391,8 @@ def _carry(flow: socket.socket, pieces: int) -> None:
         flow.recv(1000)
 
 
-def _goes(pool: socket.socket) -> str:
-    pool.settimeout(0.3)
+def _goes(pool: socket.socket, timeout_s: float = DEADLINE_S) -> str:
+    pool.settimeout(timeout_s)
     try:
         pool.sendall(b"x")
         return "echo" if pool.recv(1) == b"x" else "closed"
@@ -386,7 +400,7 @@ def _goes(pool: socket.socket) -> str:
         return type(error).__name__
     finally:
         with contextlib.suppress(OSError):
-            pool.settimeout(5)
+            pool.settimeout(DEADLINE_S)
 
 
 def _took_s(address: str) -> float:
