@@ -34,7 +34,11 @@ class StatusLine(Static):
         left.append("   " if is_wide else gap)
         left.append(f"{words.HEALTH_GLYPHS[state.health]} {state.health}", style=words.HEALTH_STYLES[state.health])
         left.append(f" {words.clock(now - state.health_since)}{gap}")
-        groups = f" +{state.group_count} group" if state.group_count and is_wide else ""
+        groups = (
+            f" +{state.group_count} group{'s' if state.group_count > 1 else ''}"
+            if state.group_count and is_wide
+            else ""
+        )
         left.append(f"{state.open_count} open{groups}{gap}")
         left.append(f"{state.cut_count} cut", style="yellow" if state.cut_count else "")
         left.append(f"{gap}blocked {state.blocked}", style="bold red" if state.blocked else "")
