@@ -74,6 +74,7 @@ def _running() -> docker.DockerClient | None:
 
 @contextmanager
 def _dockerd(folder: Path) -> Iterator[str]:
+    folder.chmod(0o711)  # the socket has a group, as everywhere
     address = f"unix://{folder}/docker.sock"
     command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
     command += ["--host", address, "--pidfile", f"{folder}/pid"]
