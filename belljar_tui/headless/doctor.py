@@ -161,7 +161,9 @@ def _docker() -> Iterator[Finding]:
         remedy = f"Only containers need an engine. {error.remedy}"
         yield Finding("docker", False, f"{error.what} {error.why}".strip(), remedy, is_required=False)
         return
-    yield Finding("docker", True, f"engine {version}", is_required=False)
+    where = with_engine.address()
+    elsewhere = "" if where == with_engine.HERE else f" at {where}"
+    yield Finding("docker", True, f"engine {version}{elsewhere}", is_required=False)
     if left:
         names = ", ".join(each.name for each in left)
         detail = f"a killed session left {names}"

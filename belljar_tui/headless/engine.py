@@ -8,6 +8,9 @@ from belljar_tui.headless import diagnostics, printer
 from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.jars import agent_image, leftovers
 from belljar_tui.jars.engine import Engine
+from belljar_tui.jars.reaching import HERE, address
+
+__all__ = ["HERE", "address", "build_agent_image", "clean", "what_is_left"]
 
 
 def build_agent_image(base: str | None) -> int:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import AsyncIterator
@@ -18,6 +20,7 @@ _HEADER = struct.Struct(">BxxxL")
 STDOUT, STDERR = 1, 2
 _CHUNK_BYTES = 1 << 16
 _LINE_BYTES = 16 << 20
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Attached:
@@ -31,7 +34,7 @@ class Attached:
 
     @classmethod
     async def open(cls, given: Any) -> Self:
-        """From what the SDK's `attach_socket` returned: a plain socket in some wrapping, TLS, or an ssh channel."""
+        """From what the SDK's `attach_socket` returned: a plain socket in some wrapping, or TLS."""
         plain = getattr(given, "_sock", given)
         if type(plain) is socket.socket:
             ours = plain.dup()
@@ -86,14 +89,48 @@ class Lines:
 
 
 def _bridge(odd: Any, ours: socket.socket) -> None:
-    """Copy both ways between a socket-like object that asyncio cannot take and one that it can."""
+    """Copy both ways between a TLS connection, which asyncio cannot take from others, and one that it can.
 
-    def copy(receive: Any, send: Any) -> None:
-        with contextlib.suppress(OSError, EOFError, ValueError):
-            while data := receive(_CHUNK_BYTES):
-                send(data)
-        with contextlib.suppress(OSError):
-            ours.close()
+    In one thread: until Python 3.13 nothing keeps two from being inside one TLS connection at once.
+    """
+    threading.Thread(target=_pump, args=(odd, ours), name="engine-tls", daemon=True).start()
 
-    threading.Thread(target=copy, args=(odd.recv, ours.sendall), daemon=True).start()
-    threading.Thread(target=copy, args=(ours.recv, odd.sendall), daemon=True).start()
+
+def _pump(tls: Any, plain: socket.socket) -> None:
+    """Until either side ends; what was said up to then is passed on."""
+    to_tls, to_plain = bytearray(), bytearray()
+    waiting = select.poll()
+    with contextlib.suppress(OSError, ValueError), plain, tls:
+        for each in (tls, plain):
+            each.setblocking(False)
+        is_open = True
+        while is_open or to_tls or to_plain:
+            waiting.register(tls, _interest(to_plain, to_tls))
+            waiting.register(plain, _interest(to_tls, to_plain))
+            waiting.poll(0 if tls.pending() and len(to_plain) < _CHUNK_BYTES else None)
+            _give(plain, to_plain)
+            _give(tls, to_tls)
+            is_open = is_open and _take(tls, to_plain) and _take(plain, to_tls)
+
+
+def _interest(taken: bytearray, to_give: bytearray) -> int:
+    reading = select.POLLIN if len(taken) < _CHUNK_BYTES else 0
+    return reading | (select.POLLOUT if to_give else 0)
+
+
+def _take(source: Any, into: bytearray) -> bool:
+    """What there is, up to a limit; False at its end."""
+    if len(into) >= _CHUNK_BYTES:
+        return True
+    try:
+        data = source.recv(_CHUNK_BYTES)
+    except _NOT_NOW:
+        return True
+    into += data
+    return bool(data)
+
+
+def _give(sink: Any, data: bytearray) -> None:
+    if data:
+        with contextlib.suppress(*_NOT_NOW):
+            del data[: sink.send(data)]

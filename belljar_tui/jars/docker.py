@@ -172,6 +172,9 @@ class DockerJar:
             task.cancel()
         if self._agent is not None:
             self._agent.close()
+        if self._events.full():
+            self._events.get_nowait()
+        self._events.put_nowait(None)  # also when the agent's own end did not get here
         self._engine = None
         await engine.close()
 

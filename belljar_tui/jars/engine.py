@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import os
 import re
 import threading
 import time
@@ -17,15 +16,12 @@ from typing import Any, Literal, TypeVar
 
 import docker
 import requests
-from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.utils import kwargs_from_env
 
-from belljar_tui.errors import EngineError, NoEngine, NoSuchContainer, NoSuchImage, OldEngine
+from belljar_tui.errors import EngineError, NoSuchContainer, NoSuchImage
 from belljar_tui.jars.attached import Attached
+from belljar_tui.jars.reaching import connected
 
-_API_AT_LEAST = (1, 40)
-_CALL_S = 120
 _THREADS = 8
 
 Json = dict[str, Any]
@@ -43,7 +39,7 @@ class Engine:
     @classmethod
     async def connect(cls) -> Engine:
         """The engine that DOCKER_HOST, or the current context of the `docker` command, names."""
-        return cls(await asyncio.to_thread(_connected))
+        return cls(await asyncio.to_thread(connected))
 
     async def close(self) -> None:
         """Let go of the connection. What runs goes on."""
@@ -210,54 +206,6 @@ def _settle(future: asyncio.Future[T], value: T) -> None:
 def _settle_error(future: asyncio.Future[T], error: EngineError) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def _connected() -> docker.APIClient:
-    address = os.environ.get("DOCKER_HOST") or _context_address()
-    where = address or "unix:///var/run/docker.sock"
-    try:
-        settings = kwargs_from_env()
-        if address:
-            settings["base_url"] = address
-        api = docker.APIClient(**settings, version="auto", timeout=_CALL_S)
-    except DockerException as error:
-        raise _no_engine(where, error) from error
-    spoken = tuple(int(part) for part in api.api_version.split("."))
-    if spoken < _API_AT_LEAST:
-        needed = ".".join(map(str, _API_AT_LEAST))
-        api.close()
-        raise OldEngine(
-            f"The Docker engine at {where} speaks API {api.api_version} at most.",
-            f"BellJar needs {needed} (Docker 19.03) or newer.",
-            "Update the engine.",
-        )
-    return api
-
-
-def _context_address() -> str:
-    """Address of the current context; empty for the default one."""
-    try:
-        context = ContextAPI.get_current_context()
-        return "" if context is None or context.Name == "default" else str(context.Host)
-    except (DockerException, OSError, ValueError, KeyError):
-        return ""
-
-
-def _no_engine(where: str, error: Exception) -> EngineError:
-    words = str(error)
-    if "Permission denied" in words or "PermissionError" in words:
-        return NoEngine(
-            f"This user may not speak to the Docker engine at {where}.",
-            "Its socket is closed to them: permission denied.",
-            "Run belljar as a member of the group docker, or with sudo; or set DOCKER_HOST to a rootless engine.",
-        )
-    if "client version" in words and "too" in words:
-        return OldEngine(f"The Docker engine at {where} is too old.", words, "Update the engine.")
-    return NoEngine(
-        f"No Docker engine answers at {where}.",
-        words.splitlines()[0][:300] if words else "",
-        "Start it (sudo systemctl start docker), or set DOCKER_HOST. Without an engine: belljar run -- COMMAND",
-    )
 
 
 def _translated(function: Callable[..., T], *arguments: Any, **named: Any) -> T:

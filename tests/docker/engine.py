@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import certificates
 import docker
 import psutil
 
@@ -22,6 +23,9 @@ START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
 LABEL = "belljar.test"
 """On everything the tests make: what is left of an earlier run is known by it."""
+TLS_ADDRESS = "tcp://127.0.0.1:2376"
+"""Where ours listens too, on the loopback of its own network namespace: `remote` leads there."""
+_TOOLS = ("dockerd", "debootstrap", "ip", "unshare", "setpriv", "openssl")
 _ALONE = 'ip link set lo up; exec "$@"'
 
 
@@ -31,7 +35,9 @@ def why_none() -> str:
         return ""
     if os.geteuid() != 0:
         return "no Docker engine runs, and only root may start one"
-    missing = [tool for tool in ("dockerd", "debootstrap", "ip", "unshare", "setpriv") if shutil.which(tool) is None]
+    missing = [
+        tool for tool in ("dockerd", "debootstrap", "ip", "unshare", "setpriv", "openssl") if shutil.which(tool) is None
+    ]
     return f"no Docker engine runs, and to start one these are missing: {', '.join(missing)}" if missing else ""
 
 
@@ -68,9 +74,13 @@ def _running() -> docker.DockerClient | None:
 
 @contextmanager
 def _dockerd(folder: Path) -> Iterator[str]:
+    folder.chmod(0o711)  # the socket has a group, as everywhere
     address = f"unix://{folder}/docker.sock"
     command = ["dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
     command += ["--host", address, "--pidfile", f"{folder}/pid"]
+    certificates.make(folder / "tls")
+    command += ["--host", TLS_ADDRESS, "--tlsverify"]
+    command += [f"--{option}={folder}/tls/{file}" for option, file in certificates.OF_THE_SERVER.items()]
     alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--", "sh", "-c", _ALONE, "sh"]
     log = folder / "log"
     with log.open("wb") as output:

@@ -64,10 +64,12 @@ def wait_until_up(container: Container) -> None:
 
 
 @contextmanager
-def attached(state: Path, target: str, *options: str, health: str = READY) -> Iterator[Headless]:
+def attached(
+    state: Path, target: str, *options: str, health: str = READY, through: tuple[str, ...] = ()
+) -> Iterator[Headless]:
     """`belljar attach TARGET --headless`, entered."""
     checks = ("--health", health) if health else ()
-    with headless(state, "attach", target, "--headless", *checks, *options) as running:
+    with headless(state, "attach", target, "--headless", *checks, *options, through=through) as running:
         yield running
 
 

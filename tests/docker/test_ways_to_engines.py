@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import docker
 import pytest
+from as_it_was import as_it_was
+from docker.models.containers import Container
 from engine import LABEL
 from images import WORLD
 from jarred import BELLJAR, headless
 from left import nothing_left
+from target import attached, checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 SUBNET = "fd00:77::/64"
@@ -63,3 +67,21 @@ def test_a_call_over_ipv6_is_named_and_cut(engine: docker.DockerClient, tmp_path
     finally:
         web.remove(force=True)
         network.remove()
+
+
+def test_who_may_speak_to_the_socket_without_being_root_attaches_by_a_sidecar(
+    engine: docker.DockerClient, shop: dict[str, Container]
+) -> None:
+    """A member of the group docker: setpriv makes one of nobody."""
+    path = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    group = Path(path).stat().st_gid
+    member = ("setpriv", "--reuid=65534", "--regid=65534", f"--groups={group}")
+    with tempfile.TemporaryDirectory() as name, checkout(engine) as target, as_it_was(target):
+        state = Path(name)
+        state.chmod(0o777)
+        with attached(state, "checkout", through=member) as running:
+            assert running.wait_for("target_entered")["via"] == "sidecar"
+            running.say(command="cut", dependency="tcp://db:5432", mode="refuse")
+            assert running.wait_for("call_blocked")["process"] == "python3"
+            assert running.quit() == 0
+            assert "via sidecar: belljar does not run as root" in running.words()

@@ -24,11 +24,11 @@ Event = dict[str, Any]
 class Headless:
     """A `belljar … --headless` under way: commands in, events out."""
 
-    def __init__(self, arguments: tuple[str, ...], state_home: Path) -> None:
+    def __init__(self, arguments: tuple[str, ...], state_home: Path, through: tuple[str, ...] = ()) -> None:
         self.events: list[Event] = []
         self._arriving: queue.Queue[Event | None] = queue.Queue()
         self.process = subprocess.Popen(
-            [*BELLJAR, *arguments],
+            [*through, *BELLJAR, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,9 +78,9 @@ class Headless:
 
 
 @contextmanager
-def headless(state_home: Path, *arguments: str) -> Iterator[Headless]:
-    """Start it; whatever happens, it is gone afterwards."""
-    running = Headless(arguments, state_home)
+def headless(state_home: Path, *arguments: str, through: tuple[str, ...] = ()) -> Iterator[Headless]:
+    """Start it, as the words of another command where `through` is one; whatever happens, it is gone afterwards."""
+    running = Headless(arguments, state_home, through)
     family = [psutil.Process(running.process.pid)]
     try:
         yield running

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import ssl
 import struct
-from typing import Any
+import threading
+from pathlib import Path
 
+import certificates
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,23 +65,39 @@ def test_lines_are_the_same_however_they_come(data: bytes, sizes: list[int]) -> 
     assert [*found, lines.rest] == data.split(b"\n")
 
 
-def test_a_transport_that_asyncio_cannot_take_is_bridged() -> None:
-    """TLS, or the channel of an ssh connection: anything with recv and sendall."""
+def test_a_tls_connection_is_bridged_to_its_last_byte_both_ways_at_once(tmp_path: Path) -> None:
+    """More than any buffer holds, in both directions at once; then our end, and theirs is told."""
+    much = os.urandom(2_000_000)
+    certificates.make(tmp_path)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(tmp_path / "server" / "cert.pem", tmp_path / "server" / "key.pem")
+    client = ssl.create_default_context(cafile=str(tmp_path / "server" / "ca.pem"))
+    near, far = socket.socketpair()
+    arrived = bytearray()
 
-    class Odd:
-        def __init__(self, plain: socket.socket) -> None:
-            self.recv = plain.recv
-            self.sendall = plain.sendall
+    def serve() -> None:
+        with server.wrap_socket(far, server_side=True) as there:
+            sending = framed([(STDOUT, much)])
+            while len(arrived) < len(much) or sending:
+                sending = sending[there.send(sending[:50_000]) :] if sending else sending
+                arrived.extend(there.recv(20_000) if len(arrived) < len(much) else b"")
+            there.sendall(framed([(STDERR, b"all of it")]))
+            assert there.recv(1) == b""
 
-    async def both_ways() -> None:
-        near, far = socket.socketpair()
-        odd: Any = Odd(near)
-        attached = await Attached.open(odd)
-        far.sendall(framed([(STDOUT, b"hello")]))
-        assert await anext(attached.frames()) == (STDOUT, b"hello")
-        await attached.write(b"back\n")
-        assert await asyncio.to_thread(far.recv, 10) == b"back\n"
-        far.close()
+    async def both_ways() -> bytes:
+        attached = await Attached.open(await asyncio.to_thread(client.wrap_socket, near, server_hostname="127.0.0.1"))
+        writing = asyncio.create_task(attached.write(much))
+        found = b""
+        async for _, data in attached.frames():
+            if data == b"all of it":
+                break
+            found += data
+        await writing
         attached.close()
+        return found
 
-    asyncio.run(both_ways())
+    serving = threading.Thread(target=serve)
+    serving.start()
+    assert asyncio.run(both_ways()) == much
+    serving.join(20)
+    assert (bytes(arrived) == much, serving.is_alive()) == (True, False)

@@ -9,12 +9,23 @@ import pytest
 from docker.errors import DockerException
 
 from belljar_tui.errors import EngineError, NoEngine, OldEngine
-from belljar_tui.jars import engine as engines
+from belljar_tui.jars import reaching
 
 
 class Fake:
-    def __init__(self, api_version: str) -> None:
-        self.api_version = api_version
+    verify = None
+
+    def __init__(self, offered: str) -> None:
+        self._version = "none"
+        self._offered = offered
+
+    @property
+    def api_version(self) -> str:
+        return self._version
+
+    def version(self, *, api_version: bool) -> dict[str, str]:
+        assert not api_version
+        return {"ApiVersion": self._offered}
 
     def close(self) -> None:
         return
@@ -31,7 +42,7 @@ def connect_to(monkeypatch: pytest.MonkeyPatch, answer: Any) -> EngineError:
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/test.sock")
     monkeypatch.setattr(docker, "APIClient", client)
     with pytest.raises(EngineError) as raised:
-        engines._connected()
+        reaching.connected()
     assert raised.value.exit_code == 4
     assert raised.value.remedy
     return raised.value
@@ -58,4 +69,4 @@ def test_an_old_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_new_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "APIClient", lambda **_: Fake("1.40"))
-    assert engines._connected().api_version == "1.40"
+    assert reaching.connected().api_version == "1.40"
