@@ -18,7 +18,7 @@ from belljar_tui.headless.opening import Asked, Opened, asked_for_lab, open_sess
 from belljar_tui.headless.scenario import Script, Verdict
 from belljar_tui.headless.searching import new_search_of
 from belljar_tui.headless.showing import explore, note_files, require_terminal, show
-from belljar_tui.headless.stream import stream, tell
+from belljar_tui.headless.stream import stream, tell, with_commands
 from belljar_tui.session import NewSearch
 from belljar_tui.teaching import Teacher
 from belljar_tui.wire.messages import Checks
@@ -99,9 +99,10 @@ def _play(asked: Asked, search: tuple[Sequence[Mode], int], scenario: str, *, he
     asked = msgspec.structs.replace(asked, wanted=first_wanted(script.scenario, asked.wanted))
     if headless or as_json:
         opened = open_session(asked)
-        code = int(asyncio.run(stream(opened.session, tell if headless else None, script.play)))
+        beside = with_commands(script.play) if headless else script.play
+        code = int(asyncio.run(stream(opened.session, tell if headless else None, beside)))
     else:
-        opened, code = explore(_opening(asked, search), script.play)
+        opened, code = explore(_opening(asked, search), script)
     note_files(opened)
     if code:
         return code
