@@ -16,6 +16,7 @@ from belljar_tui.errors import BadDependencyId, UsageError
 
 VERSION = 1
 """The drill's format."""
+NAME = "^[a-z0-9][a-z0-9-]*$"
 FULL = 100
 HINT_COSTS, WRONG_COSTS = 15, 25
 """Points, off the full hundred."""
@@ -29,6 +30,7 @@ class Fault(Part, frozen=True, kw_only=True):
     """What the lab's world breaks."""
 
     host: Annotated[str, msgspec.Meta(min_length=1)]
+    """One of the lab's hosts, `auth.lab`; `dns` for the name service."""
     how: How
     after_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
     """Seconds after the world was made."""
@@ -62,14 +64,18 @@ class Drill(Part, frozen=True, kw_only=True, omit_defaults=False):
 
     belljar_drill: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
     """The format's version."""
-    name: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]*$")]
+    name: Annotated[str, msgspec.Meta(pattern=NAME)]
     lab: str
+    """The built-in lab whose world is broken."""
     teaches: str
+    """In a line, for the list."""
     minutes: Annotated[int, msgspec.Meta(ge=1, le=240)]
+    """How long somebody may need who has not seen it."""
     level: Literal["easy", "middling", "hard"]
     briefing: str
     """What the oncaller is told."""
     faults: Annotated[tuple[Fault, ...], msgspec.Meta(min_length=1)]
+    """What is broken, all of it."""
     culprit: Culprit
     hints: tuple[str, ...] = ()
     """From vague to plain."""

@@ -269,8 +269,11 @@ def clean() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The list as one JSON object on stdout, for machines.")
 @click.option("--make", "journal_of", type=click.Path(), metavar="JOURNAL", help="Make a drill from a session.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="With --make: write to FILE, not stdout.")
+@click.option("--name", "called", metavar="NAME", help="With --make: the drill's name (default: FILE's).")
 @click.option("--journal", type=click.Path(dir_okay=False), help="Where to write the journal.")
-def drill(name: str | None, journal_of: str | None, output: str | None, as_json: bool, **options: Any) -> None:
+def drill(
+    name: str | None, journal_of: str | None, output: str | None, called: str | None, as_json: bool, **options: Any
+) -> None:
     """Find a hidden fault in a lab; without a NAME, list the drills.
 
     Something is broken that the map does not show. Cut, restore and watch, then answer which dependency it is and how
@@ -286,7 +289,7 @@ def drill(name: str | None, journal_of: str | None, output: str | None, as_json:
     from belljar_tui.headless import drill as drilling
 
     if journal_of is not None:
-        sys.exit(drilling.make(journal_of, output=output))
+        sys.exit(drilling.make(journal_of, output=output, name=called))
     sys.exit(drilling.listed(as_json=as_json) if name is None else drilling.play(name, **options))
 
 

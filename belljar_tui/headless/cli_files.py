@@ -147,19 +147,20 @@ def scenario(session: str, output: str | None, name: str | None) -> None:
     sys.exit(scripting.scenario(session, output=output, name=name))
 
 
-@click.command(short_help="Print the JSON Schema of profiles, or of scenarios.")
-@click.argument("of", default="profile", type=click.Choice(["profile", "scenario"]))
+@click.command(short_help="Print the JSON Schema of profiles, scenarios or drills.")
+@click.argument("of", default="profile", type=click.Choice(["profile", "scenario", "drill"]))
 def schema(of: str) -> None:
-    """Print the JSON Schema of profiles, or of scenarios, for editors and other tools.
+    """Print the JSON Schema of profiles, scenarios or drills, for editors and other tools.
 
     \b
       belljar schema > belljar.schema.json
+      belljar schema drill > drill.schema.json
     """
     from belljar_tui.headless import printer
-    from belljar_tui.journal.profile_schema import SCENARIO_SCHEMA_PATH, SCHEMA_PATH
+    from belljar_tui.journal.profile_schema import DRILL_SCHEMA_PATH, SCENARIO_SCHEMA_PATH, SCHEMA_PATH
 
-    path = SCHEMA_PATH if of == "profile" else SCENARIO_SCHEMA_PATH
-    printer.line(path.read_bytes().rstrip())
+    paths = {"profile": SCHEMA_PATH, "scenario": SCENARIO_SCHEMA_PATH, "drill": DRILL_SCHEMA_PATH}
+    printer.line(paths[of].read_bytes().rstrip())
 
 
 FILE_COMMANDS = (replay, report, scenario, diff, export, order, schema)

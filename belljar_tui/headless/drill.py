@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import msgspec
 from rich.table import Table
 
 from belljar_tui import locations
-from belljar_tui.core.drill import VERSION, Calibration, Culprit, Drill, Fault, dependency_at, is_datagrams
+from belljar_tui.core.drill import NAME, VERSION, Calibration, Culprit, Drill, Fault, dependency_at, is_datagrams
+from belljar_tui.core.events import CutRestored
 from belljar_tui.core.fold import apply, fold
 from belljar_tui.core.model import Dependency, How, Mode, Wanted
 from belljar_tui.core.moments import Moment, moment_of
@@ -147,10 +149,11 @@ def moments_of(journal: Path) -> list[Moment]:
     return told
 
 
-def make(journal: str, *, output: str | None) -> int:
+def make(journal: str, *, output: str | None, name: str | None) -> int:
     """Turn a recorded incident in a lab into a drill whose hidden faults are its cuts. Raises BellJarError."""
     path = journal_at(journal)
-    drill = drill_of(path)
+    drill = drill_of(path, name or _name_for(output))
+    _note_left_out(path, drill)
     if output is None or output == "-":
         printer.line(drill_text(drill).rstrip("\n").encode())
     else:
@@ -159,8 +162,27 @@ def make(journal: str, *, output: str | None) -> int:
     return Exit.HOLDS
 
 
-def drill_of(path: Path) -> Drill:
-    """Raises BadJournal; UsageError where nothing was cut, or the session was in no lab."""
+def _name_for(output: str | None) -> str:
+    """The output file's name, as a drill's name may be."""
+    stem = Path(output or "").name.partition(".")[0].lower()
+    return re.sub("[^a-z0-9]+", "-", stem).strip("-") or "my-drill"
+
+
+def _note_left_out(path: Path, drill: Drill) -> None:
+    """Say where the drill is not what was recorded, and which of several faults is the answer."""
+    broken = [dependency_at(fault.host, WORLDS[drill.lab].dependencies) for fault in drill.faults]
+    restored = {event.dependency for event in read_journal(path) if isinstance(event, CutRestored)}
+    if again := [one for one in broken if one in restored]:
+        diagnostics.note(f"Restored in the recording, and broken to the end in the drill: {', '.join(again)}")
+    if len(broken) > 1:
+        diagnostics.note(f"Of {len(broken)} faults the answer is the first, {drill.culprit.dependency}: see culprit.")
+
+
+def drill_of(path: Path, name: str) -> Drill:
+    """Raises BadJournal; UsageError where nothing was cut, the session was in no lab, or the name cannot be."""
+    if not re.fullmatch(NAME, name):
+        remedy = "Small letters, digits and hyphens: --name friday-outage"
+        raise UsageError(f"A drill cannot be called {name!r}.", remedy=remedy)
     events = read_journal(path)
     command = getattr(events[0], "command", ())
     lab = next((lab for lab in WORLDS.values() if lab.service[-1] in command), None)
@@ -189,7 +211,7 @@ def drill_of(path: Path) -> Drill:
     first = next(iter(faults))
     return Drill(
         belljar_drill=VERSION,
-        name="my-drill",
+        name=name,
         lab=lab.name,
         teaches="what it teaches: say it here",
         minutes=10,

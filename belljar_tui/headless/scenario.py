@@ -53,6 +53,11 @@ class Script(msgspec.Struct, frozen=True):
         await asyncio.sleep(max(0.0, zero + self.scenario.ends_s + _AFTER_S - session.now()))
         return "the scenario has run"
 
+    def told(self, state: State) -> list[str]:
+        """What came of it so far, for people, with the exit code that follows."""
+        verdict = Verdict.of(self, state)
+        return [*verdict.plain_lines(), "", f"The exit code is {int(verdict.code)}."]
+
     async def _zero(self, session: Session) -> float | None:
         while (zero := zero_of(self.scenario, session.state)) is None:
             started = session.state.service_started_at if session.state.service_pid is not None else None

@@ -16,7 +16,7 @@ from belljar_tui.headless.asked import Asked
 from belljar_tui.headless.opening import Opened, open_session
 from belljar_tui.headless.searching import new_search_of
 from belljar_tui.headless.showing import explore, note_files, show
-from belljar_tui.headless.stream import stream, tell
+from belljar_tui.headless.stream import stream, tell, with_commands
 from belljar_tui.session import NewSearch
 from belljar_tui.teaching import Teacher
 
@@ -53,9 +53,10 @@ def _play(asked: Asked, search: tuple[TrialModes, int], scenario: str, *, headle
     asked = msgspec.structs.replace(asked, wanted=first_wanted(script.scenario, asked.wanted))
     if headless or as_json:
         opened = open_session(asked)
-        code = int(asyncio.run(stream(opened.session, tell if headless else None, script.play)))
+        beside = with_commands(script.play) if headless else script.play
+        code = int(asyncio.run(stream(opened.session, tell if headless else None, beside)))
     else:
-        opened, code = explore(_opening(asked, search), script.play)
+        opened, code = explore(_opening(asked, search), script)
     note_files(opened)
     if code:
         return code

@@ -9,8 +9,8 @@ from pathlib import Path
 from belljar_tui import locations
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Opened
+from belljar_tui.headless.scenario import Script
 from belljar_tui.headless.stream import stream
-from belljar_tui.session import Beside
 
 
 def show(open_one: Callable[[], Opened], *, headless: bool) -> int:
@@ -24,20 +24,24 @@ def show(open_one: Callable[[], Opened], *, headless: bool) -> int:
     return code
 
 
-def explore(open_one: Callable[[], Opened], beside: Beside | None = None) -> tuple[Opened, int]:
-    """Open a session on the screen, with something that goes on beside it. Its exit code comes second."""
+def explore(open_one: Callable[[], Opened], script: Script | None = None) -> tuple[Opened, int]:
+    """Open a session on the screen, with a scenario beside it where there is one. Its exit code comes second."""
     from belljar_tui.tui.app import ExplorerApp
     from belljar_tui.tui.drill_app import DrillApp
     from belljar_tui.tui.keymap import read_keymap
+    from belljar_tui.tui.scenario_app import ScenarioApp, Staged
 
     keymap = read_keymap(locations.keymap())  # before anything is made
     opened = open_one()
     path = locations.profile_of(opened.session.opening.name, Path())
     teacher = opened.session.teacher
-    if teacher is None:
-        app = ExplorerApp(opened.session, str(path), keymap, beside)
+    if script is not None:
+        staged = Staged(script.scenario, script.play, script.told)
+        app: ExplorerApp = ScenarioApp(opened.session, staged, str(path), keymap)
+    elif teacher is not None:
+        app = DrillApp(opened.session, teacher, keymap, str(path))
     else:
-        app = DrillApp(opened.session, teacher, keymap, beside, str(path))
+        app = ExplorerApp(opened.session, str(path), keymap)
     app.run()
     return opened, app.return_code or 0
 

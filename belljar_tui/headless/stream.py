@@ -98,6 +98,24 @@ async def _obey_to_the_end(session: Session) -> str:
             return "the service ended"
 
 
+def with_commands(beside: Beside) -> Beside:
+    """The same, with commands from stdin carried out meanwhile. `quit` ends it; the end of stdin does not."""
+
+    async def both(session: Session) -> str:
+        playing = asyncio.ensure_future(beside(session))
+        obeying = asyncio.ensure_future(obey(session))
+        try:
+            await asyncio.wait([playing, obeying], return_when=asyncio.FIRST_COMPLETED)
+            if not playing.done() and obeying.result():
+                return "quit"
+            return await playing
+        finally:
+            for task in (playing, obeying):
+                task.cancel()
+
+    return both
+
+
 async def obey(session: Session) -> bool:
     """Carry out commands until `quit` (True) or the end of stdin (False), which alone ends nothing."""
     reader = await _stdin()

@@ -1,5 +1,5 @@
-"""The JSON Schemas of profiles and scenarios, for editors: made from the types, explained by the words beside their
-fields."""
+"""The JSON Schemas of profiles, scenarios and drills, for editors: made from the types, explained by the words beside
+their fields."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from belljar_tui.core import drill as drills
 from belljar_tui.core import profile as profiles
 from belljar_tui.core import scenario as scenarios
 
@@ -18,6 +19,8 @@ SCHEMA_PATH = Path(__file__).with_name("profile.schema.json")
 """The profile's schema as shipped."""
 SCENARIO_SCHEMA_PATH = Path(__file__).with_name("scenario.schema.json")
 """The scenario's."""
+DRILL_SCHEMA_PATH = Path(__file__).with_name("drill.schema.json")
+"""The drill's."""
 
 
 def profile_schema() -> dict[str, Any]:
@@ -28,6 +31,11 @@ def profile_schema() -> dict[str, Any]:
 def scenario_schema() -> dict[str, Any]:
     """The schema, as shipped in SCENARIO_SCHEMA_PATH."""
     return _schema("BellJar scenario", scenarios.Scenario, scenarios)
+
+
+def drill_schema() -> dict[str, Any]:
+    """The schema, as shipped in DRILL_SCHEMA_PATH."""
+    return _schema("BellJar drill", drills.Drill, drills)
 
 
 def schema_text(schema: dict[str, Any] | None = None) -> str:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from belljar_tui.core import commands as cmd
 from belljar_tui.core.model import How
 from belljar_tui.errors import UsageError
-from belljar_tui.session import Beside, Session
+from belljar_tui.session import Session
 from belljar_tui.teaching import Teacher
 from belljar_tui.tui.app import ExplorerApp
 from belljar_tui.tui.dialogs import LinePrompt, NoticeScreen
@@ -36,10 +36,9 @@ class DrillApp(ExplorerApp):
         session: Session,
         teacher: Teacher,
         keymap: Mapping[str, str] | None = None,
-        beside: Beside | None = None,
         profile_path: str = "service.belljar.yaml",
     ) -> None:
-        super().__init__(session, profile_path, keymap, beside)
+        super().__init__(session, profile_path, keymap)
         self._teacher = teacher
 
     def on_mount(self) -> None:

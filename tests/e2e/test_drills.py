@@ -138,9 +138,15 @@ def test_a_drill_is_made_from_a_recorded_incident_and_solved(tmp_path: Path) -> 
         incident.wait_for_health("healthy")
         cut(incident, "tcp://auth.lab:9000")
         incident.wait_for_health("unhealthy")
+        incident.say(command="restore_all")
+        incident.wait_for("cut_restored")
         incident.say(command="quit")
         assert incident.process.wait(20) == 0
-    assert belljar(tmp_path, "drill", "--make", str(journal), "-o", str(made)).returncode == 0
+    done = belljar(tmp_path, "drill", "--make", str(journal), "-o", str(made))
+    assert done.returncode == 0
+    assert "broken to the end in the drill: tcp://auth.lab:9000" in done.stderr
+    assert "name: friday\n" in made.read_text()
+    assert "name: night\n" in belljar(tmp_path, "drill", "--make", str(journal), "--name", "night").stdout
     with played(tmp_path, str(made)) as game:
         told_by(game, "auth.lab: connection refused")
         game.say(command="answer", dependency="tcp://auth.lab:9000", how="dead")

@@ -1,4 +1,4 @@
-"""From nothing to an order: a search for each service of the bootstrap lab, and `belljar order` on what was found."""
+"""A search for each of the bootstrap lab's services, then `belljar order` on the profiles that they found."""
 
 from __future__ import annotations
 

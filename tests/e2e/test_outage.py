@@ -81,3 +81,17 @@ def test_what_makes_no_sense_is_said_before_anything_starts(tmp_path: Path) -> N
     path.write_text("belljar_scenario: 1\nname: x\nsteps:\n  - {expect: healthy, by: 1}\n")
     assert "nothing measures it" in belljar(tmp_path, "run", "--json", "--scenario", str(path), "--", "true").stderr
     assert "--scenario FILE" in belljar(tmp_path, "demo", "--json").stderr
+
+
+def test_commands_go_beside_a_scenario_and_quit_ends_it(tmp_path: Path) -> None:
+    path = tmp_path / "outage.yaml"
+    path.write_text(
+        "belljar_scenario: 1\nname: long\nclock: healthy\nsteps:\n"
+        f"  - {{at: 0, cut: '{CACHE}'}}\n  - {{expect: healthy, by: 60}}\n"
+    )
+    with headless(tmp_path, "demo", "--headless", "--scenario", str(path)) as lab:
+        lab.wait_for("cut_applied", lambda e: e["dependency"] == CACHE)
+        lab.say(command="cut", dependency=AUTH)
+        lab.wait_for("cut_applied", lambda e: e["dependency"] == AUTH)
+        assert lab.quit() == 1
+        assert f"{path}:6: expected healthy by 60 s: the session ended at" in lab.words()

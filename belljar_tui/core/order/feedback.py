@@ -1,21 +1,19 @@
 """The fewest needs to break so that what is blocked can start: a minimum feedback arc set, with a choice of sets.
 
 Putting services in a row, each costs those needs of its best working set that do not stand before it. Exact: the
-cheapest row, found by A* over the sets of services that are up. What starts at no cost starts at once (it can only
-help), and small circles that share no need cost one each whatever comes first, which bounds the rest from below.
-Approximate: the greedy row of Eades, Lin and Smyth (Information Processing Letters 47, 1993), without superfluous
-breaks where checking that is affordable.
+cheapest row (`exact`). Approximate: the greedy row of Eades, Lin and Smyth (Information Processing Letters 47, 1993),
+without superfluous breaks where checking that is affordable.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import permutations
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from belljar_tui.core.order.components import components
+from belljar_tui.core.order.exact import bits, cheapest_row, cheapest_set
 
 Sets = Mapping[int, Sequence[frozenset[int]]]
 """Service -> its working sets, as numbers of services."""
@@ -70,119 +68,19 @@ def _of_component(sets: Sets, component: list[int]) -> Feedback:
     return Feedback(tuple(breaks), chosen, 1 if has_choice else at_least)
 
 
-class _Row:
-    """A component in bits: `sets[i]` are the working sets of its i-th service."""
-
-    def __init__(self, sets: Sets, component: Sequence[int]) -> None:
-        place = {service: index for index, service in enumerate(component)}
-        self.sets = [
-            [sum(1 << place[need] for need in needs if need in place) for needs in sets[service]]
-            for service in component
-        ]
-        self.full = (1 << len(component)) - 1
-        common = [self.full] * len(component)
-        for index, masks in enumerate(self.sets):
-            for mask in masks:
-                common[index] &= mask
-        self._circles = _packed(common)
-
-    def absorb(self, up: int) -> int:
-        """`up` and all that can start then."""
-        sets = self.sets
-        waiting = [index for index in range(len(sets)) if not up >> index & 1]
-        while True:
-            still = []
-            for index in waiting:
-                for mask in sets[index]:
-                    if not mask & ~up:
-                        up |= 1 << index
-                        break
-                else:
-                    still.append(index)
-            if len(still) == len(waiting):
-                return up
-            waiting = still
-
-    def cheapest(self, index: int, up: int) -> tuple[int, int]:
-        """(what it costs to start the service now, the set it uses)"""
-        return min([((mask & ~up).bit_count(), k) for k, mask in enumerate(self.sets[index])])
-
-    def bound(self, up: int) -> int:
-        """What the rest costs at least: one for each circle that shares no need with another."""
-        return len([circle for circle in self._circles if not circle & up])
-
-
-def _packed(needs: Sequence[int]) -> list[int]:
-    """Circles of one, two and three services that share no need, each as its services' bits: as many as come first."""
-    left = list(needs)
-    count = len(needs)
-    circles = []
-    for size in (1, 2, 3):
-        for circle in permutations(range(count), size):
-            pairs = list(zip(circle, (*circle[1:], circle[0]), strict=True))
-            if circle[0] == min(circle) and all(left[one] >> need & 1 for one, need in pairs):
-                for one, need in pairs:
-                    left[one] &= ~(1 << need)
-                circles.append(sum(1 << one for one in circle))
-    return circles
-
-
 def _exact(sets: Sets, component: Sequence[int]) -> Feedback:
-    row = _Row(sets, component)
-    start = row.absorb(0)
-    costs = {start: 0}
-    came: dict[int, tuple[int, int]] = {}
-    done: set[int] = set()
-    heap = [(row.bound(start), -start.bit_count(), start)]
-    while (up := heapq.heappop(heap)[2]) != row.full:
-        if up in done:
-            continue
-        done.add(up)
-        for index in range(len(component)):
-            if up >> index & 1:
-                continue
-            after = row.absorb(up | 1 << index)
-            cost = costs[up] + row.cheapest(index, up)[0]
-            if cost < costs.get(after, cost + 1):
-                costs[after] = cost
-                came[after] = (up, index)
-                heapq.heappush(heap, (cost + row.bound(after), -after.bit_count(), after))
-    return _told(row, component, _paid(came, row.full))
-
-
-def _paid(came: dict[int, tuple[int, int]], full: int) -> list[int]:
-    """The services that started at a cost, first to last."""
-    paid = []
-    up = full
-    while up in came:
-        up, index = came[up]
-        paid.append(index)
-    return paid[::-1]
-
-
-def _told(row: _Row, component: Sequence[int], paid: Iterable[int]) -> Feedback:
-    """The same way once more, writing down what was broken and chosen."""
+    place = {service: index for index, service in enumerate(component)}
+    masks = [
+        [sum([1 << place[need] for need in needs if need in place]) for needs in sets[service]] for service in component
+    ]
     up = 0
     breaks: list[Pair] = []
     chosen: dict[int, int] = {}
-
-    def take(index: int) -> None:
-        nonlocal up
-        k = row.cheapest(index, up)[1]
-        chosen[component[index]] = k
-        missing = row.sets[index][k] & ~up
-        breaks.extend((component[index], need) for place, need in enumerate(component) if missing >> place & 1)
+    for index in cheapest_row(masks):
+        service = component[index]
+        chosen[service] = cheapest_set(masks[index], up)[1]
+        breaks += [(service, component[need]) for need in bits(masks[index][chosen[service]] & ~up)]
         up |= 1 << index
-
-    def take_free() -> None:
-        while free := [i for i in range(len(component)) if not up >> i & 1 and not row.cheapest(i, up)[0]]:
-            for index in free:
-                take(index)
-
-    take_free()
-    for index in paid:
-        take(index)
-        take_free()
     return Feedback(tuple(breaks), chosen, len(breaks))
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from belljar_tui.errors import BadDrill, UsageError
-from belljar_tui.headless.drill import FOLDER, drills
+from belljar_tui.headless.drill import FOLDER, drill_of, drills
 from belljar_tui.journal.drill_file import read_drill, write_drill
 from belljar_tui.journal.drill_progress import Done, keep, read_progress
+from belljar_tui.journal.profile_schema import DRILL_SCHEMA_PATH, drill_schema, schema_text
 
 PLAIN = (FOLDER / "1-plain.yaml").read_text()
 
@@ -49,6 +50,17 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str,
     with pytest.raises(BadDrill, match=r"x\.yaml: line \d+") as error:
         read_drill(path)
     assert told in str(error.value)
+
+
+def test_the_schema_is_shipped_as_the_types_say() -> None:
+    assert DRILL_SCHEMA_PATH.read_text() == schema_text(drill_schema())
+    assert drill_schema()["$defs"]["Fault"]["properties"]["delay_s"]["description"] == "Of each answer, with slow."
+
+
+@pytest.mark.parametrize("name", ["Friday", "-x", "two words", "ä"])
+def test_a_name_that_no_drill_can_have_is_told(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be called"):
+        drill_of(Path("nothing"), name)
 
 
 def test_the_best_play_is_kept(tmp_path: Path) -> None:
