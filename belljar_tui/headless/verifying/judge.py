@@ -100,7 +100,7 @@ def _verdict(profile: Profile, run: Run, has_new: bool) -> Verdict:
         return Verdict.UNSEALED
     if run.trouble or run.is_interrupted:
         return Verdict.INCONCLUSIVE
-    if _leak(run.state):
+    if _leak(profile, run.state):
         return Verdict.UNSEALED
     if run.held:
         return Verdict.DRIFTED if has_new else Verdict.HOLDS
@@ -109,20 +109,28 @@ def _verdict(profile: Profile, run: Run, has_new: bool) -> Verdict:
     return Verdict.BROKEN
 
 
-def _leak(state: State) -> str:
+def _leak(profile: Profile, state: State) -> str:
     """Why the seal cannot be relied on; empty when it can."""
     if state.proof is None:
         return "The seal was not proven."
     if not state.proof.ok:
         return state.proof.detail
-    return "; ".join(state.audit_failures)
+    return "; ".join([*state.audit_failures, *_holes(profile, state)])
+
+
+def _holes(profile: Profile, state: State) -> list[str]:
+    """Ways around the seal that the profile does not name. The mounts it names are part of its claim."""
+    container = profile.service.container
+    named = {mount.split(":")[1] for mount in container.mounts} if container is not None else set()
+    found = (hole for hole in state.holes if hole.kind == "mounts" or hole.path not in named)
+    return [f"A hole in the seal that the profile does not name: {hole.source} at {hole.path}." for hole in found]
 
 
 def _why(profile: Profile, run: Run, result: Verified) -> str:
     if run.trouble:
         return run.trouble
     if result.verdict is Verdict.UNSEALED:
-        return _leak(run.state)
+        return _leak(profile, run.state)
     if run.is_interrupted:
         return f"Interrupted; until then the service was {_so_far(run.state)}."
     if run.held:

@@ -8,7 +8,16 @@ import pytest
 from belljar_tui.core import events as ev
 from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode
-from belljar_tui.core.profile import VERSION, DependencyEvidence, Evidence, Healthy, Profile, Recovery, Service
+from belljar_tui.core.profile import (
+    VERSION,
+    Container,
+    DependencyEvidence,
+    Evidence,
+    Healthy,
+    Profile,
+    Recovery,
+    Service,
+)
 from belljar_tui.core.state import State
 from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.headless.verifying.judge import add_members, healthy_after_s, judged, judged_member
@@ -54,6 +63,23 @@ def of(run: Run, profile: Profile = PROFILE) -> Verified:
 def test_healthy_to_the_end_of_the_soak_holds_and_says_nothing() -> None:
     result = of(Run(state=UP, held=True, soak_s=1.0))
     assert (result.verdict, result.healthy_after_s, result.why) == (Verdict.HOLDS, 1.0, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "verdict"),
+    [
+        ("files", "/conf", Verdict.HOLDS),
+        ("files", "/etc/name", Verdict.UNSEALED),
+        ("mounts", "/conf", Verdict.UNSEALED),
+    ],
+)
+def test_a_hole_that_the_profile_does_not_name_unseals(kind: str, path: str, verdict: Verdict) -> None:
+    """What it mounts is part of its claim; a process that a cut does not reach never is."""
+    container = Container(image="shop:1", mounts=("/srv/conf:/conf:ro",))
+    profile = msgspec.structs.replace(PROFILE, service=Service(container=container))
+    hole = ev.HoleFound(at=0.1, path=path, source="/srv/conf", kind=kind)
+    result = of(Run(state=seen(hole, health(1.2, Health.HEALTHY, "200")), held=True), profile)
+    assert (result.verdict, path in result.why) == (verdict, verdict is Verdict.UNSEALED)
 
 
 def test_a_call_to_something_unknown_is_a_drift_even_when_it_is_healthy() -> None:
