@@ -102,7 +102,7 @@ def order(state: State, wanted: str = "") -> tuple[str, ...]:
     return tuple(view.id for view in views)
 
 
-def draw(key: Key, service_width: int = 16, process_width: int = 16) -> Drawing:
+def draw(key: Key, service_width: int = 12, process_width: int = 16) -> Drawing:
     """Lay the graph out. Columns are as wide as their content, at most the given widths."""
     name, processes, dependencies = key
     labels = {pid: f"{process} ({pid})" for pid, process, _ in processes}

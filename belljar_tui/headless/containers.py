@@ -74,5 +74,11 @@ def command_of_profile(profile: Profile, plan: Plan) -> tuple[str, ...]:
     found = looked_up(plan)
     known = profile.service.container.digest if profile.service.container is not None else ""
     if known and known != found.digest:
-        diagnostics.note(f"belljar: {plan.image} has changed since the profile: it was {known}, and is {found.digest}")
+        now = _short(found.digest)
+        diagnostics.note(f"belljar: {plan.image} has changed since the profile: it was {_short(known)}, and is {now}")
     return found.command
+
+
+def _short(digest: str) -> str:
+    """As the engine's own lists show it."""
+    return digest.removeprefix("sha256:")[:12]

@@ -31,7 +31,10 @@ async def _build(base: str) -> None:
 
 def clean() -> int:
     """Returns the exit code. Raises BellJarError."""
-    for each in asyncio.run(_clean()):
+    removed = asyncio.run(_clean())
+    if not removed:
+        diagnostics.note("belljar: no killed session left anything in the engine")
+    for each in removed:
         printer.line(f"removed {each.name} ({each.part} of session {each.session}, {each.status.lower()})".encode())
     return Exit.HOLDS
 

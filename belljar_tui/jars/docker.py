@@ -105,14 +105,14 @@ class DockerJar:
         self._do(self._read_agent(self._agent))
         if not self._prepare.is_waiting:
             self._create_service()  # while the agent starts
-        networks = [n for n in self._plan.networks or (DEFAULT_NETWORK,) if n != "none"]
-        watch = NeighbourWatch(engine, networks, self._send)
-        watch.start()
-        self._stops.append(watch.stop)
         for hole in holes_of(self._plan, self._now()):
             await self._events.put(hole)
         await beginning.started()
         self._agent_exit = engine.exited(made.agent, is_started=True)
+        networks = [n for n in self._plan.networks or (DEFAULT_NETWORK,) if n != "none"]
+        watch = NeighbourWatch(engine, networks, self._send)
+        watch.start()
+        self._stops.append(watch.stop)
 
     async def events(self) -> AsyncIterator[ev.AnyEvent]:
         """Every event until the agent ends. Raises errors.AgentLost, or what went wrong, when it ends unasked."""

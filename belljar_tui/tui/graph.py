@@ -119,7 +119,7 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self._key = key
         is_narrow = self.size.width < _NARROW
-        self._drawing = draw(key, 9 if is_narrow else 12, 11 if is_narrow else 14)
+        self._drawing = draw(key, 9 if is_narrow else 16, 11 if is_narrow else 14)
         self.virtual_size = Size(0, len(self._drawing.rows))  # as wide as there is room: it never scrolls sideways
 
     def _select(self, dependency: str | None) -> None:

@@ -25,7 +25,17 @@ class StatusLine(Static):
 
     def show(self, state: State, now: float, also: Sequence[str] = ()) -> None:
         """`also`: warnings that are not the state's."""
-        is_wide = self.size.width >= _WIDE
+        left = self._line(state, now, is_wide=self.size.width >= _WIDE)
+        if left.cell_len > self.size.width:
+            left = self._line(state, now, is_wide=False)
+        warnings = [*also, *_warnings(state)]
+        for warning in warnings:
+            left.append(f"\n ! {warning}", style="bold red")
+        is_as_high = warnings == self._warnings
+        self._warnings = warnings
+        self.update(left, layout=not is_as_high)  # the others keep their size: a layout of the screen costs a frame
+
+    def _line(self, state: State, now: float, *, is_wide: bool) -> Text:
         left = Text(" BellJar  " if is_wide else " ", style="bold")
         left.append(f"{state.name} · {state.jar} · " if is_wide else f"{state.name} · ", style="")
         left.append(str(state.seal), style="bold yellow" if state.seal is Seal.VACUUM else "")
@@ -46,12 +56,7 @@ class StatusLine(Static):
         left.append(f"{gap}{search}" if search else "", style="bold cyan")
         if is_wide and (time_of_day := words.time_of_day(state.started, now)):
             left.append(f"{time_of_day:>{max(0, self.size.width - left.cell_len - 1)}}", style="dim")
-        warnings = [*also, *_warnings(state)]
-        for warning in warnings:
-            left.append(f"\n ! {warning}", style="bold red")
-        is_as_high = warnings == self._warnings
-        self._warnings = warnings
-        self.update(left, layout=not is_as_high)  # the others keep their size: a layout of the screen costs a frame
+        return left
 
 
 def _warnings(state: State) -> list[str]:

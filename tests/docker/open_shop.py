@@ -33,7 +33,7 @@ def main() -> None:
         images.build(client)
         client.images.get(images.CHECKOUT).tag(CHECKOUT)
         subprocess.run([*BELLJAR, "agent-image", "--base", images.WORLD], check=True)
-        with project.project(client), target.checkout(client, image=CHECKOUT):
+        with project.project(client), target.checkout(client, image=CHECKOUT, environment={"SHOP_NAME": "corner"}):
             say(client, os.environ.get("DOCKER_HOST"), before)
             try:
                 signal.pause()

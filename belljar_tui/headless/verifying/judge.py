@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 
-from belljar_tui.core.events import HoleFound
 from belljar_tui.core.model import Dependency, Health
 from belljar_tui.core.profile import Profile, called_in, claim_of
 from belljar_tui.core.state import State
@@ -116,17 +115,15 @@ def _leak(profile: Profile, state: State) -> str:
         return "The seal was not proven."
     if not state.proof.ok:
         return state.proof.detail
-    holes = [f"{hole.path} ({hole.source}) is a hole in the seal" for hole in _unnamed(profile, state)]
-    if holes:
-        return f"{'; '.join(holes)}, and the profile does not name it."
-    return "; ".join(state.audit_failures)
+    return "; ".join([*state.audit_failures, *_holes(profile, state)])
 
 
-def _unnamed(profile: Profile, state: State) -> list[HoleFound]:
-    """Ways around the seal that nobody agreed to when the profile was saved."""
+def _holes(profile: Profile, state: State) -> list[str]:
+    """Ways around the seal that the profile does not name. The mounts it names are part of its claim."""
     container = profile.service.container
-    mounted = {mount.split(":")[1] for mount in container.mounts} if container is not None else set[str]()
-    return [hole for hole in state.holes if hole.path not in mounted]
+    named = {mount.split(":")[1] for mount in container.mounts} if container is not None else set()
+    found = (hole for hole in state.holes if hole.kind == "mounts" or hole.path not in named)
+    return [f"A hole in the seal that the profile does not name: {hole.source} at {hole.path}." for hole in found]
 
 
 def _why(profile: Profile, run: Run, result: Verified) -> str:

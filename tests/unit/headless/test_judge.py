@@ -65,21 +65,21 @@ def test_healthy_to_the_end_of_the_soak_holds_and_says_nothing() -> None:
     assert (result.verdict, result.healthy_after_s, result.why) == (Verdict.HOLDS, 1.0, "")
 
 
-def test_a_hole_in_the_seal_that_the_profile_does_not_name_is_unsealed() -> None:
-    hole = ev.HoleFound(at=0.5, path="/run/app.sock", source="backup (7)", kind="mounts")
-    result = of(Run(state=seen(hole, health(1.2, Health.HEALTHY, "200")), held=True, soak_s=1.0))
-    assert (result.verdict, exit_code([result])) == (Verdict.UNSEALED, Exit.UNSEALED)
-    assert result.why == "/run/app.sock (backup (7)) is a hole in the seal, and the profile does not name it."
-
-
-def test_a_hole_that_the_profile_names_is_agreed_to() -> None:
-    hole = ev.HoleFound(at=0.5, path="/conf", source="/srv/conf", kind="files")
-    container = Container(image="shop", mounts=("/srv/conf:/conf:ro",))
+@pytest.mark.parametrize(
+    ("kind", "path", "verdict"),
+    [
+        ("files", "/conf", Verdict.HOLDS),
+        ("files", "/etc/name", Verdict.UNSEALED),
+        ("mounts", "/conf", Verdict.UNSEALED),
+    ],
+)
+def test_a_hole_that_the_profile_does_not_name_unseals(kind: str, path: str, verdict: Verdict) -> None:
+    """What it mounts is part of its claim; a process that a cut does not reach never is."""
+    container = Container(image="shop:1", mounts=("/srv/conf:/conf:ro",))
     profile = msgspec.structs.replace(PROFILE, service=Service(container=container))
-    run = Run(state=seen(hole, health(1.2, Health.HEALTHY, "200")), held=True, soak_s=1.0)
-    assert of(run, profile).verdict is Verdict.HOLDS
-    elsewhere = msgspec.structs.replace(container, mounts=("/srv/other:/other",))
-    assert of(run, msgspec.structs.replace(PROFILE, service=Service(container=elsewhere))).verdict is Verdict.UNSEALED
+    hole = ev.HoleFound(at=0.1, path=path, source="/srv/conf", kind=kind)
+    result = of(Run(state=seen(hole, health(1.2, Health.HEALTHY, "200")), held=True), profile)
+    assert (result.verdict, path in result.why) == (verdict, verdict is Verdict.UNSEALED)
 
 
 def test_a_call_to_something_unknown_is_a_drift_even_when_it_is_healthy() -> None:
