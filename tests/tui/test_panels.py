@@ -18,6 +18,10 @@ def test_the_panel_names_what_falls_with_a_dependency_before_it_is_cut() -> None
     facts = _facts(state, state.dependencies["tcp://a.lab:80"], 1.0)
     said = [text.plain for label, text in facts if label == "with it"]
     assert said == ["b.lab: same address, cut together"]
+    attached = fold([ev.TargetEntered(at=1.0, target="shop", via="host")], state)
+    facts = _facts(attached, attached.dependencies["tcp://a.lab:80"], 1.0)
+    said = [text.plain for label, text in facts if label == "with it"]
+    assert said == ["b.lab: same address, cut together (attached: not told apart)"]
 
 
 def test_what_shares_an_address_and_is_reached_by_another_is_not_cut_together() -> None:
