@@ -135,7 +135,8 @@ def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Te
     facts.append(("calls", Text(f"{view.calls}{traffic}")))
     together = _together(state, view)
     if together:
-        facts.append(("with it", Text(f"{', '.join(together)}: same address, cut together", style="yellow")))
+        why = " (attached: not told apart)" if state.target is not None else ""
+        facts.append(("with it", Text(f"{', '.join(together)}: same address, cut together{why}", style="yellow")))
     same_name = _same_name(state, view)
     if same_name:
         facts.append(("with it", Text(f"{', '.join(same_name)}: same name, does not resolve either", style="yellow")))

@@ -33,6 +33,7 @@ from belljar_tui.core.model import Endpoint, Protocol  # noqa: E402
 
 MANY = 200
 VIRTUAL = "198.18.0.1"
+WAYS = ("without", "real", "virtual")
 
 
 def call_us(address: str, times: int = 500) -> float:
@@ -49,7 +50,7 @@ def call_us(address: str, times: int = 500) -> float:
 def traffic(rounds: int) -> dict[str, dict[str, float]]:
     """One after the other in each round, each first in its turn, so that noise falls on all."""
     found: dict[str, dict[str, list[float]]] = {"round_trip_us": {}, "throughput_mb_s": {}, "call_us": {}}
-    order = ["without", "real", "virtual"]
+    order = list(WAYS)
     for _ in range(rounds):
         order.append(order.pop(0))
         for which in order:
@@ -66,7 +67,7 @@ def traffic(rounds: int) -> dict[str, dict[str, float]]:
             found["round_trip_us"].setdefault(which, []).append(round_trip_us(address, 1000))
             found["throughput_mb_s"].setdefault(which, []).append(megabytes_per_s(50 << 20, address))
             netfilter.close()
-    return {what: {which: statistics.median(each) for which, each in of.items()} for what, of in found.items()}
+    return {what: {which: statistics.median(of[which]) for which in WAYS} for what, of in found.items()}
 
 
 async def answers() -> dict[str, dict[str, float]]:

@@ -22,6 +22,10 @@ def test_the_panel_names_what_falls_with_a_dependency_before_it_is_cut() -> None
     facts = _facts(state, state.dependencies["tcp://a.lab:80"], 1.0)
     said = [text.plain for label, text in facts if label == "with it"]
     assert said == ["b.lab: same address, cut together"]
+    attached = fold([ev.TargetEntered(at=1.0, target="shop", via="host")], state)
+    facts = _facts(attached, attached.dependencies["tcp://a.lab:80"], 1.0)
+    said = [text.plain for label, text in facts if label == "with it"]
+    assert said == ["b.lab: same address, cut together (attached: not told apart)"]
 
 
 def test_the_panel_and_the_row_say_what_a_raw_address_is_said_to_be() -> None:
