@@ -7,8 +7,10 @@ here: the first is the service, later ones are the engine's (`docker exec`, and 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from belljar_tui.agent.enforcer import Enforcer
@@ -42,6 +44,23 @@ def clock_zero(prepare: msg.Prepare, now: float) -> float:
     except OSError:
         is_same_kernel = False
     return prepare.clock_zero if is_same_kernel else now - prepare.sent_at_s
+
+
+_VSOCK, _HOST, _ANY_PORT = 40, 2, 1
+_NO_HOST = (errno.ENODEV, errno.ENETUNREACH, errno.EADDRNOTAVAIL)
+
+
+def holes(at: float) -> Iterator[ev.HoleFound]:
+    """What the engine's seccomp profile, ours and the service's alike, lets past every ruleset."""
+    try:
+        with socket.socket(_VSOCK, socket.SOCK_STREAM) as way:
+            way.setblocking(False)
+            has_host = way.connect_ex((_HOST, _ANY_PORT)) not in _NO_HOST
+    except OSError:  # the profile refuses it, or the kernel has none
+        return
+    if has_host:
+        remedy = "an engine whose seccomp profile refuses AF_VSOCK and io_uring, as Docker's does since 25"
+        yield ev.HoleFound(at=at, path="vsock", source="the virtual machine's host", kind="family", remedy=remedy)
 
 
 class Contained:

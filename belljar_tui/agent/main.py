@@ -254,6 +254,8 @@ class Agent:
             self._on_began(self._attachment.service, command)
             asyncio.get_running_loop().call_later(_NEIGHBOURS_S, self._see_standing)
         elif self._is_contained:
+            for hole in contained.holes(self.now()):
+                self._emit(hole)
             self._emit(ev.ServiceAwaited(at=self.now()))
         elif command:
             self._service, self._ended = self._spawner.start(command, self._log.descriptor)

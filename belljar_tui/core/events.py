@@ -85,6 +85,7 @@ class HoleFound(Event, frozen=True, kw_only=True):
     """As the host has it."""
     kind: str
     """`engine`: the engine's own socket; `socket`: another one, or a folder with some; `files`: files or a folder;
+    `family`: sockets that no ruleset sees, to `source`;
     `mounts`: a unix socket whose cut does not reach `source`, a process with mounts of its own, but for held calls."""
     is_writable: bool = False
     remedy: str = ""

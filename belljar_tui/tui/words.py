@@ -105,6 +105,7 @@ _HOLES = {
     "engine": "the engine's own socket",
     "socket": "a socket of the host's",
     "files": "files of the host's",
+    "family": "to a virtual machine's host, past every ruleset",
     "mounts": "for a process with mounts of its own",
 }
 

@@ -24,6 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from narrow import PRLIMIT, SOCKET, SOCKETCALL, address_of, memory, narrow_call, socketcall
+
 HOST4, HOST6, PORT = "10.77.1.11", "fd77:1::11", 9000
 """auth.lab."""
 NAMES, TIME = "10.77.1.53", ("10.77.1.17", 123)
@@ -330,9 +332,9 @@ def _agents_io_priority() -> str:
 
 
 def _agents_limits_in_32_bits() -> str:
-    limits = narrow_memory()
+    limits = memory()
     limits[:16] = struct.pack("=QQ", 64, 64)
-    narrow_call(340, 1, resource.RLIMIT_NOFILE, address_of(limits))
+    narrow_call(PRLIMIT, 1, resource.RLIMIT_NOFILE, address_of(limits))
     return "lowered"
 
 
@@ -380,48 +382,12 @@ def _ring_of_vsock() -> str:
     return f"a socket of family {socket.socket(fileno=result).family}"
 
 
-_INT_80 = bytes.fromhex("53 89f8 89f3 87d1 cd80 5b 4898 c3")
-"""push rbx; mov eax, edi; mov ebx, esi; xchg edx, ecx; int 0x80; pop rbx; cdqe; ret"""
-
-
-def narrow_memory(size: int = 4096) -> mmap.mmap:
-    """Memory below 4 GiB, where 32-bit system calls can read."""
-    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40, prot=7)  # MAP_32BIT
-
-
-def address_of(memory: mmap.mmap) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
-
-
-def narrow_call(number: int, *arguments: int) -> int:
-    """A system call as a 32-bit program makes it. Raises OSError."""
-    if os.uname().machine != "x86_64":
-        raise OSError(errno.ENOSYS, "only tried on x86-64")
-    code = narrow_memory()
-    code[: len(_INT_80)] = _INT_80
-    call = ctypes.CFUNCTYPE(ctypes.c_long, *[ctypes.c_long] * 4)(address_of(code))
-    result = int(call(number, *(*arguments, 0, 0, 0)[:3]))
-    if result < 0:
-        raise OSError(-result, os.strerror(-result), f"32-bit system call {number}")
-    return result
-
-
-SOCKETCALL, SOCKET, CONNECT, SENDTO = 102, 359, 362, 369
-
-
-def narrow_socketcall(which: int, *words: int) -> int:
-    """socketcall(2): its arguments are in memory."""
-    memory = narrow_memory()
-    memory[: 4 * len(words)] = struct.pack(f"={len(words)}I", *words)
-    return narrow_call(SOCKETCALL, which, address_of(memory))
-
-
 def _vsock_in_32_bits() -> str:
     return f"descriptor {narrow_call(SOCKET, 40, socket.SOCK_STREAM, 0)}"
 
 
 def _vsock_by_socketcall() -> str:
-    return f"descriptor {narrow_socketcall(1, 40, socket.SOCK_STREAM, 0)}"
+    return f"descriptor {socketcall(1, 40, socket.SOCK_STREAM, 0)}"
 
 
 def _socketcall_that_changes() -> str:
@@ -435,7 +401,10 @@ def _socketcall_that_changes() -> str:
     try:
         end = time.monotonic() + WAIT_S
         while time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.socket(fileno=narrow_call(102, 1, address_of(shared))) as made:
+            with (
+                contextlib.suppress(OSError),
+                socket.socket(fileno=narrow_call(SOCKETCALL, 1, address_of(shared))) as made,
+            ):
                 if made.getsockopt(socket.SOL_SOCKET, 39) == 40:  # SO_DOMAIN
                     return "a vsock"
     finally:

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-import escapes
+import narrow as narrow_calls
 
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x20000
 _KINDS = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
@@ -97,23 +97,23 @@ def sendmsg(path: str) -> str:
 def narrow(how: str, path: str) -> str:
     """A call as 32-bit programs make it: `call` by system calls of its own number, others through socketcall."""
     address = struct.pack("=H", socket.AF_UNIX) + path.encode() + b"\0"
-    memory = escapes.narrow_memory()
+    memory = narrow_calls.memory()
     memory[: len(address)] = address
-    at, flags = escapes.address_of(memory), os.O_NONBLOCK | os.O_CLOEXEC
+    at, flags = narrow_calls.address_of(memory), os.O_NONBLOCK | os.O_CLOEXEC
     if how == "call":
-        made = escapes.narrow_call(escapes.SOCKET, socket.AF_UNIX, socket.SOCK_STREAM | flags, 0)
+        made = narrow_calls.narrow_call(narrow_calls.SOCKET, socket.AF_UNIX, socket.SOCK_STREAM | flags, 0)
     else:
         kind = socket.SOCK_DGRAM if how == "sendto" else socket.SOCK_STREAM
-        made = escapes.narrow_socketcall(1, socket.AF_UNIX, kind | flags, 0)
+        made = narrow_calls.socketcall(1, socket.AF_UNIX, kind | flags, 0)
     assert not os.get_inheritable(made)
     assert not os.get_blocking(made)
     try:
         if how == "call":
-            escapes.narrow_call(escapes.CONNECT, made, at, len(address))
+            narrow_calls.narrow_call(narrow_calls.CONNECT, made, at, len(address))
         elif how == "sendto":
-            escapes.narrow_socketcall(11, made, at, 1, 0, at, len(address))
+            narrow_calls.socketcall(11, made, at, 1, 0, at, len(address))
         else:
-            escapes.narrow_socketcall(3, made, at, len(address))
+            narrow_calls.socketcall(3, made, at, len(address))
     finally:
         os.close(made)
     return "ok"
@@ -121,7 +121,7 @@ def narrow(how: str, path: str) -> str:
 
 def narrow_socket(family: str, kind: str, protocol: str) -> str:
     """A socket through socketcall, and what it is."""
-    with socket.socket(fileno=escapes.narrow_socketcall(1, int(family), int(kind), int(protocol))) as made:
+    with socket.socket(fileno=narrow_calls.socketcall(1, int(family), int(kind), int(protocol))) as made:
         return f"{made.family:d} {made.type:d} {os.get_inheritable(made.fileno())}"
 
 
