@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from belljar_tui.jars.beginning import Beginning
     from belljar_tui.jars.clone import Clone
     from belljar_tui.jars.target import Target
-    from belljar_tui.jars.ways import WaitingAgent
+    from belljar_tui.jars.waiting_agent import WaitingAgent
 
 
 class Attached(msgspec.Struct, frozen=True):

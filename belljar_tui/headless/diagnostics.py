@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import traceback
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
@@ -47,6 +45,9 @@ def fail(error: BellJarError) -> NoReturn:
 
 def crash(error: BaseException) -> NoReturn:
     """A fault of ours: one line for the person, the traceback in a file for a report."""
+    import tempfile
+    import traceback
+
     descriptor, path = tempfile.mkstemp(prefix="belljar-crash-", suffix=".txt")
     with os.fdopen(descriptor, "w") as file:
         traceback.print_exception(error, file=file)

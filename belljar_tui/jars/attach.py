@@ -25,7 +25,8 @@ from belljar_tui.jars.lives import Lives
 from belljar_tui.jars.neighbours import NeighbourWatch
 from belljar_tui.jars.process import ProcessRoom
 from belljar_tui.jars.target import Company, Target, company_of, company_of_process, require_fit
-from belljar_tui.jars.ways import HOST, HostWay, Namespaces, SidecarWay, WaitingAgent, Way
+from belljar_tui.jars.waiting_agent import HOST, WaitingAgent
+from belljar_tui.jars.ways import HostWay, Namespaces, SidecarWay, Way
 from belljar_tui.wire import messages as msg
 
 _EVENTS_KEPT = 10_000

@@ -78,7 +78,7 @@ class DockerJar:
         self._image: Json = {}
         self._service_made: asyncio.Task[str] | None = None
         """What was asked for is made, even if nobody waits for it any more."""
-        self._service_ready: asyncio.Task[None] | None = None
+        self._service_ready: asyncio.Task[str] | None = None
         self._agent: Attached | None = None
         self._agent_exit: asyncio.Future[int] | None = None
         self._agent_id = ""
@@ -104,7 +104,7 @@ class DockerJar:
         await self._send(self._prepared())
         self._do(self._read_agent(self._agent))
         if not self._prepare.is_waiting:
-            self._create_service()  # while the agent starts
+            self._create_service()
         for hole in holes_of(self._plan, self._now()):
             await self._events.put(hole)
         await beginning.started()
@@ -160,8 +160,8 @@ class DockerJar:
                 await asyncio.to_thread(self._beginning.dismiss)
             self._events.put_nowait(None)
             return
-        making = [task for task in (self._service_made, self._service_ready) if task is not None]
-        made = await asyncio.gather(*making, return_exceptions=True)
+        await asyncio.gather(*filter(None, [self._service_ready]), return_exceptions=True)
+        made = await asyncio.gather(*filter(None, [self._service_made]), return_exceptions=True)
         for stop in self._stops:
             stop()
         removing = [engine.remove(each) for each in (self._agent_id, *made) if isinstance(each, str)]
@@ -209,26 +209,27 @@ class DockerJar:
             environment=self._environment,
             own_check=own_check_of(self._image) if uses_own else None,
         )
-        self._service_made = asyncio.create_task(self._running().create(config))
-        self._service_ready = asyncio.create_task(self._make_ready(self._service_made))
+        self._service_ready = asyncio.create_task(self._make_ready(config))
 
-    async def _make_ready(self, made: asyncio.Task[str]) -> None:
-        """All that its start needs, while the agent starts and seals."""
-        engine, service = self._running(), await asyncio.shield(made)
+    async def _make_ready(self, config: Json) -> str:
+        """All that its start needs, while the agent seals; no earlier: what is made and never started, stays."""
+        engine = self._running()
+        if self._beginning is not None:
+            await self._beginning.started()
+        self._service_made = asyncio.create_task(engine.create(config))
+        service = await asyncio.shield(self._service_made)
         self._watch_starts(engine, service)
         self._service_exit = engine.exited(service)
         self._do(self._keep_output(await engine.attach(service)))
-        if self._beginning is not None:
-            await self._beginning.started()  # only then can anybody join it
+        return service
 
     async def _start_service(self) -> None:
         """The seal is proven and the wanted state in force: now it may begin."""
-        engine, made, ready = self._running(), self._service_made, self._service_ready
-        if made is None or ready is None:
+        engine, ready = self._running(), self._service_ready
+        if ready is None:
             return
         try:
-            await asyncio.shield(ready)
-            self._service = made.result()
+            self._service = await asyncio.shield(ready)
             await engine.start(self._service)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._starts.get(), _LAST_S)

@@ -11,25 +11,23 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO, Protocol
 
-from belljar_tui.errors import AgentLost, MissingTool, TargetUnfit
+from belljar_tui.errors import AgentLost, TargetUnfit
 from belljar_tui.jars import agent_image
 from belljar_tui.jars.attached import STDOUT, Attached, Lines
 from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.labels import labels_of
 from belljar_tui.jars.plan import AGENT_MAY
+from belljar_tui.jars.waiting_agent import WaitingAgent
 from belljar_tui.wire import messages as msg
 
-HOST, SIDECAR = "host", "sidecar"
 _LINE_BYTES = 16 << 20
 _WORDS_KEPT = 20
 _LEAVE_S = 3.0
-_ENTERING = ("-P", "-m", "belljar_tui.agent.entering")
 
 
 class Way(Protocol):
@@ -96,33 +94,6 @@ class Namespaces:
 
     def _is_ours(self, kind: str) -> bool:
         return os.fstat(self._open[kind]).st_ino == os.stat(f"/proc/self/ns/{kind}").st_ino  # noqa: PTH116
-
-
-class WaitingAgent:
-    """An agent of this machine that is loaded and waits to be told where to: half of the time to a seal is its start.
-
-    Needs no event loop to be started. It ends with us.
-    """
-
-    def __init__(self) -> None:
-        """Raises MissingTool."""
-        if shutil.which("setpriv") is None:
-            raise MissingTool("setpriv", "entering the target", "Install it with: sudo apt install util-linux")
-        self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", sys.executable, *_ENTERING],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-    def dismiss(self) -> None:
-        """It is not needed (any more). Safe to call twice."""
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
 
 
 class HostWay:

@@ -54,8 +54,9 @@ class StatusLine(Static):
         left.append(f"{gap}blocked {state.blocked}", style="bold red" if state.blocked else "")
         left.append(f"{gap}lost {state.lost}", style="bold red" if state.lost else "dim")
         left.append(f"{gap}{search}" if search else "", style="bold cyan")
-        if is_wide and (time_of_day := words.time_of_day(state.started, now)):
-            left.append(f"{time_of_day:>{max(0, self.size.width - left.cell_len - 1)}}", style="dim")
+        room = self.size.width - left.cell_len - 1
+        if is_wide and (time_of_day := words.time_of_day(state.started, now)) and room > len(time_of_day):
+            left.append(f"{time_of_day:>{room}}", style="dim")
         return left
 
 

@@ -20,7 +20,7 @@ from docker.models.containers import Container
 from belljar_tui.core import events as ev
 from belljar_tui.jars.attach import AttachJar
 from belljar_tui.jars.target import find
-from belljar_tui.jars.ways import HOST, SIDECAR, WaitingAgent
+from belljar_tui.jars.waiting_agent import HOST, SIDECAR, WaitingAgent
 from belljar_tui.wire.messages import Prepare
 
 ROUNDS = 7

@@ -23,6 +23,8 @@ _SHOWN = (
     ("sysctl", "-a", "--pattern", r"^net\.(ipv4|ipv6|netfilter)\..*(mark|forward|localnet|redirect|unprivileged)"),
 )
 """What the network namespace is asked; the last but one: who listens there."""
+_OWN_CHECK = "is-ready"
+"""The engine runs the target's HEALTHCHECK whenever it is time, also while a picture is taken."""
 
 
 def picture(container: Container) -> dict[str, Any]:
@@ -32,9 +34,10 @@ def picture(container: Container) -> dict[str, Any]:
     shown: dict[str, Any] = {" ".join(words): _inside(pid, *words) for words in _SHOWN}
     with open(f"/proc/{pid}/mountinfo") as mounts:  # noqa: PTH123
         shown["mounts"] = mounts.read()
-    shown["processes"] = sorted(process[-1] for process in container.top()["Processes"])
+    running = [process[-1] for process in container.top()["Processes"]]
+    shown["processes"] = sorted(command for command in running if not command.endswith(_OWN_CHECK))
     state = {key: value for key, value in container.attrs["State"].items() if key != "Health"}
-    return {**shown, "inspect": {**container.attrs, "State": state}}
+    return {**shown, "inspect": {**container.attrs, "State": state, "ExecIDs": None}}
 
 
 def network_of(pid: int) -> dict[str, str]:

@@ -110,7 +110,7 @@ def _restart(service: Container) -> bool:
 def _wait_for_line(log: Path, line: str, times: int) -> None:
     end = time.monotonic() + 20
     while log.read_text().count(line) != times:
-        assert time.monotonic() < end
+        assert time.monotonic() < end, log.read_text()
         time.sleep(0.05)
 
 
