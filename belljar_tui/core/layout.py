@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import msgspec
 
+from belljar_tui.core.model import NAME_SERVICE
 from belljar_tui.core.state import DependencyView, Process, State
 
 UP, DOWN, LEFT, RIGHT, BRIDGE = 1, 2, 4, 8, 16
@@ -90,9 +91,14 @@ def _callers(state: State, view: DependencyView) -> tuple[int, ...]:
     return known or (0,)
 
 
+def _words(view: DependencyView) -> str:
+    return f"{view.id} name service" if view.id == NAME_SERVICE else view.id
+
+
 def order(state: State, wanted: str = "") -> tuple[str, ...]:
-    """The dependencies to show, in drawing order: by their first caller, then by name. `wanted` filters on the id."""
-    views = [view for view in state.dependencies.values() if wanted.lower() in view.id.lower()]
+    """The dependencies to show, in drawing order: by their first caller, then by name. `wanted` filters on the id
+    and on what its row shows."""
+    views = [view for view in state.dependencies.values() if wanted.lower() in _words(view).lower()]
     views.sort(key=lambda view: (_callers(state, view)[0] or 1 << 30, view.id.partition("://")[2], view.id))
     return tuple(view.id for view in views)
 
