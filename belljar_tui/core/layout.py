@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import msgspec
 
+from belljar_tui.core.model import NAME_SERVICE
 from belljar_tui.core.state import DependencyView, Process, State
 
 UP, DOWN, LEFT, RIGHT, BRIDGE = 1, 2, 4, 8, 16
@@ -90,12 +91,14 @@ def _callers(state: State, view: DependencyView) -> tuple[int, ...]:
     return known or (0,)
 
 
+def _words(view: DependencyView) -> str:
+    return " ".join((view.id, *view.claims, *(["name service"] if view.id == NAME_SERVICE else [])))
+
+
 def order(state: State, wanted: str = "") -> tuple[str, ...]:
     """The dependencies to show, in drawing order: by their first caller, then by name; multicast and broadcast
-    stand apart, below. `wanted` filters on the id and on what it is said to be."""
-    views = [
-        view for view in state.dependencies.values() if wanted.lower() in " ".join((view.id.lower(), *view.claims))
-    ]
+    stand apart, below. `wanted` filters on the id, on what its row shows and on what it is said to be."""
+    views = [view for view in state.dependencies.values() if wanted.lower() in _words(view).lower()]
     views.sort(
         key=lambda view: (view.is_group, _callers(state, view)[0] or 1 << 30, view.id.partition("://")[2], view.id)
     )

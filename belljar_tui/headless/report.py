@@ -10,6 +10,7 @@ from belljar_tui import locations
 from belljar_tui.core.events import AnyEvent, NoteAdded
 from belljar_tui.core.profile import Profile
 from belljar_tui.core.report import report_of
+from belljar_tui.core.time_line import JITTER_S
 from belljar_tui.errors import BadJournal, CannotExport, UsageError
 from belljar_tui.headless import diagnostics, printer
 from belljar_tui.headless.diagnostics import Exit
@@ -33,9 +34,10 @@ def report(source: str, *, to: str | None, output: str | None, profile: str | No
     notes = Notebook(journal)
     reading = _Reading(journal, notes.notes)
     told = report_of(reading, profile=contract)
+    if not reading.count:
+        raise reading.damage or BadJournal(str(journal), "nothing was recorded: there is no event in it.")
+    oddities = list(reading.oddities)
     if reading.damage:
-        if not reading.count:
-            raise reading.damage
         again = _Reading(journal, notes.notes)
         told = report_of(again, profile=contract, damage=str(reading.damage).replace(f"{journal}: ", ""))
     text = render(told, form)
@@ -43,6 +45,8 @@ def report(source: str, *, to: str | None, output: str | None, profile: str | No
         printer.line(text.removesuffix("\n").encode(errors="replace"))
     else:
         _write(Path(output), text)
+    for oddity in oddities:
+        diagnostics.note(f"belljar: {journal}: {oddity}")
     if reading.damage:
         diagnostics.note(f"belljar: {reading.damage}\nThe report has what stands before that.")
     if notes.failure:
@@ -58,17 +62,36 @@ class _Reading:
         self._notes = notes
         self.count = 0
         self.damage: BadJournal | None = None
+        self._latest = 0.0
+        self._torn = 0
+        self._backwards: list[int] = []
+        """Numbers of lines."""
+
+    @property
+    def oddities(self) -> Iterator[str]:
+        """What was read all the same, in words, with its line."""
+        if self._backwards:
+            more = f" (and {len(self._backwards) - 1:,} more)" if len(self._backwards) > 1 else ""
+            yield f"line {self._backwards[0]}{more}: time goes back; the later holds."
+        if self._torn:
+            yield f"line {self._torn}: torn: the writer ended in the middle of it. What it said is missing."
 
     def __iter__(self) -> Iterator[AnyEvent]:
         return merge(self._recorded(), map(_event_of, self._notes), key=lambda event: event.at)
 
     def _recorded(self) -> Iterator[AnyEvent]:
         try:
-            for event in iterate_journal(self._journal):
+            for event in iterate_journal(self._journal, self._tear):
                 self.count += 1
+                if event.at < self._latest - JITTER_S:
+                    self._backwards.append(self.count + 1)
+                self._latest = max(self._latest, event.at)
                 yield event
         except BadJournal as error:
             self.damage = error
+
+    def _tear(self, line: int) -> None:
+        self._torn = line
 
 
 def _event_of(note: LateNote) -> AnyEvent:

@@ -23,16 +23,20 @@ def read_journal(path: Path) -> list[AnyEvent]:
     return list(iterate_journal(path))
 
 
-def iterate_journal(path: Path) -> Iterator[AnyEvent]:
-    """The events of the journal at `path` one by one, for journals larger than memory. Raises BadJournal."""
+def iterate_journal(path: Path, torn: Callable[[int], object] = lambda _: None) -> Iterator[AnyEvent]:
+    """The events of the journal at `path` one by one, for journals larger than memory. Raises BadJournal.
+
+    Args:
+        torn: called with the number of a last line that is torn; it is left away.
+    """
     try:
         with path.open("rb") as file:
-            yield from _events(path, file)
+            yield from _events(path, file, torn)
     except OSError as error:
         raise BadJournal(str(path), f"cannot be read: {error.strerror}.") from error
 
 
-def _events(path: Path, file: BinaryIO) -> Iterator[AnyEvent]:
+def _events(path: Path, file: BinaryIO, torn: Callable[[int], object]) -> Iterator[AnyEvent]:
     version = version_of(path, file.readline())
     if version > VERSION:
         why = f"line 1: it has format {version} and was written by a newer BellJar; this one reads up to {VERSION}."
@@ -43,7 +47,8 @@ def _events(path: Path, file: BinaryIO) -> Iterator[AnyEvent]:
             event = read(line)
         except UNREADABLE as error:
             if not line.endswith(b"\n"):
-                return  # The writer was killed in the middle of its last line.
+                torn(number)  # the writer was killed in the middle of it
+                return
             raise BadJournal(str(path), f"line {number}: {reason(line, error)}.", _REMEDY) from error
         yield event
 

@@ -83,4 +83,8 @@ def scenario_text(scenario: Scenario) -> str:
     """The file's text: the claim as a comment, then every field in its order."""
     scenario = msgspec.structs.replace(scenario, claim=claim_of(scenario))
     built = msgspec.to_builtins(scenario)
-    return commented(scenario.claim, "Run it: belljar run --scenario FILE … -- COMMAND", yaml_file.dumped(built))
+    return commented(
+        scenario.claim,
+        "Run it: belljar run --scenario FILE … -- COMMAND; in a lab: belljar demo --scenario FILE",
+        yaml_file.dumped(built),
+    )

@@ -85,15 +85,17 @@ def _recorded(journal: Path, folder: str) -> Recorded | None:
             first = _event(file.readline())
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _END_BYTES))
-            last = next((event for event in map(_event, reversed(file.read().splitlines())) if event), None)
+            tail = [event for event in map(_event, file.read().splitlines()) if event]
     except OSError:
         return None
+    last = tail[-1] if tail else None
+    end = next((event for event in tail if isinstance(event, ev.SessionEnded)), None)  # a profile may be saved after it
     return Recorded(
         journal,
         first.name if isinstance(first, ev.SessionStarted) else folder,
         first.started if isinstance(first, ev.SessionStarted) else "",
         last.at if last is not None else None,
-        last.reason if isinstance(last, ev.SessionEnded) else "",
+        end.reason if end is not None else "",
         size,
     )
 

@@ -14,12 +14,11 @@ from belljar_tui.session import Session
 from belljar_tui.teaching import Teacher
 from belljar_tui.tui.app import ExplorerApp
 from belljar_tui.tui.dialogs import LinePrompt, NoticeScreen
-from belljar_tui.tui.drill_keys import DRILL_KEYS
+from belljar_tui.tui.drill_keys import ALL_KEYS
 from belljar_tui.tui.graph import GraphView
-from belljar_tui.tui.keys import KEYS
 
 
-class DrillApp(ExplorerApp):
+class DrillApp(ExplorerApp, inherit_bindings=False):
     """Explores as ever; `a` answers, `h` asks for a hint, and the search is left out: finding is the learner's.
 
     Args:
@@ -28,8 +27,8 @@ class DrillApp(ExplorerApp):
         keymap: binding id -> keys, for people who remap.
     """
 
-    keys: ClassVar[tuple[Binding, ...]] = (*DRILL_KEYS, *KEYS)
-    BINDINGS: ClassVar[list[BindingType]] = list(DRILL_KEYS)
+    keys: ClassVar[tuple[Binding, ...]] = ALL_KEYS
+    BINDINGS: ClassVar[list[BindingType]] = list(ALL_KEYS)
 
     def __init__(
         self,
@@ -54,7 +53,20 @@ class DrillApp(ExplorerApp):
         return super().check_action(action, parameters)
 
     def action_hint(self) -> None:
-        self._do(cmd.Hint())
+        """The next one; those before it can be read again, at no cost when there is no other."""
+        self.run_worker(self._hinted(), exit_on_error=False)
+
+    async def _hinted(self) -> None:
+        drill = self._teacher.game.drill
+        if drill is None:
+            return
+        if self._teacher.game.hints < len(drill.hints):
+            await self.session.do(cmd.Hint())
+        given = drill.hints[: self._teacher.game.hints]
+        words = "\n\n".join(f"{number}. {hint}" for number, hint in enumerate(given, 1))
+        left = len(drill.hints) - len(given)
+        more = "There is no further hint." if not left else f"{left} more, for 15 points each."
+        self.push_screen(NoticeScreen(f"Hints\n\n{words or '–'}\n\n{more}"))
 
     def action_answer(self) -> None:
         selected = self.query_one(GraphView).selected

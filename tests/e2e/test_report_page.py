@@ -113,6 +113,20 @@ def test_of_a_damaged_journal_the_good_part_is_told(tmp_path: Path) -> None:
     assert report(str(path), "--to", "md").stdout == ""
 
 
+def test_what_was_read_all_the_same_is_told_with_its_line(tmp_path: Path) -> None:
+    path = journal(tmp_path / "j")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines, *lines[3:5], lines[-1][:9]]))
+    done = report(str(path), "--to", "md")
+    assert done.returncode == 0
+    assert f"{path}: line {len(lines) + 1} (and 1 more): time goes back" in done.stderr
+    assert f"{path}: line {len(lines) + 3}: torn" in done.stderr
+    path.write_bytes(lines[0])
+    done = report(str(path), "--to", "md")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing was recorded" in done.stderr
+
+
 def test_a_format_must_be_known(tmp_path: Path) -> None:
     done = report(str(journal(tmp_path / "j")), "-o", str(tmp_path / "x.docx"))
     assert done.returncode == 2

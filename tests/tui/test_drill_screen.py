@@ -54,7 +54,9 @@ async def test_the_briefing_comes_first(size: tuple[int, int]) -> None:
 async def test_a_wrong_answer_a_hint_and_the_right_one() -> None:
     async with drilled() as (app, pilot):
         await pilot.press("enter", "home", "h")
-        await until(pilot, lambda: len(app.session.state.notes[:]) == 1)
+        await until(pilot, lambda: isinstance(app.screen, NoticeScreen))
+        assert "1. The health strip repeats the check's own words." in screen_text(app)
+        await pilot.press("enter")
         await pilot.press("a", *"hang", "enter")
         await until(pilot, lambda: len(app.session.state.notes[:]) == 2)
         assert app._teacher.game.score == 0

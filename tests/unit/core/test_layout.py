@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from belljar_tui.core.layout import BRIDGE, DOWN, GLYPHS, LEFT, RIGHT, UP, Drawing, Key, draw
+from belljar_tui.core import events as ev
+from belljar_tui.core.fold import fold
+from belljar_tui.core.layout import BRIDGE, DOWN, GLYPHS, LEFT, RIGHT, UP, Drawing, Key, draw, order
 
 ARMS = {glyph: arms for arms, glyph in GLYPHS.items()}
 
@@ -76,3 +78,14 @@ def test_every_dependency_and_every_process_has_one_row(key: Key) -> None:
     shown = [row.dependency for row in drawing.rows if row.dependency is not None]
     assert shown == [dependency for dependency, _ in key[2]]
     assert draw(key) == drawing
+
+
+def test_the_filter_knows_ids_and_what_rows_show() -> None:
+    state = fold(
+        [
+            ev.DependencySeen(at=0, dependency="dns:", endpoint="", pid=1, process="x"),
+            ev.DependencySeen(at=0, dependency="tcp://auth.lab:9000", endpoint="", pid=1, process="x"),
+        ]
+    )
+    assert order(state, "Name serv") == order(state, "dns:") == ("dns:",)
+    assert order(state, "tcp://") == order(state, "auth") == ("tcp://auth.lab:9000",)

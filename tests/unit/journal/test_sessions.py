@@ -42,6 +42,12 @@ def test_sessions_are_listed_newest_first_with_what_tells_them_apart() -> None:
     assert names("sh") == ["shop-1"]
 
 
+def test_a_search_that_saved_its_profile_at_the_very_last_has_ended() -> None:
+    recorded("shop-1", 1.0, ev.SessionEnded(at=61.0, reason="quit"), ev.ProfileSaved(at=61.5, path="shop.belljar.yaml"))
+    (found,) = recorded_sessions()
+    assert (found.how, found.length_s) == ("quit", 61.5)
+
+
 def test_a_torn_or_strange_journal_is_listed_all_the_same() -> None:
     path = recorded("shop-1", 1.0, ev.NoteAdded(at=7.0, text="x"))
     path.write_bytes(path.read_bytes() + b'{"event":"note_')
