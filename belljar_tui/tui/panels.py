@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Protocol, Seal
+from belljar_tui.core.moments import STALLED
 from belljar_tui.core.state import DependencyView, HealthSpan, State, Target
 from belljar_tui.tui import search_words, words
 from belljar_tui.tui.notices import HOW
@@ -53,6 +54,7 @@ def _warnings(state: State) -> list[str]:
     found = []
     if state.proof is not None and not state.proof.ok:
         found.append(f"the seal is not proven: {state.proof.detail}")
+    found += [f"the {part} is stopped: {STALLED.get(part, '')}" for part in state.stalled]
     if state.audit_failures:
         found.append(state.audit_failures[-1])
     if state.holes:

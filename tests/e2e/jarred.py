@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ Event = dict[str, Any]
 class Headless:
     """A `belljar … --headless` under way: commands in, events out."""
 
-    def __init__(self, arguments: tuple[str, ...], state_home: Path) -> None:
+    def __init__(self, arguments: tuple[str, ...], state_home: Path, before: tuple[str, ...] = ()) -> None:
+        """`before`: words that come before the command's own, and end in executing it."""
         self.events: list[Event] = []
         self._arriving: queue.Queue[Event | None] = queue.Queue()
         self.process = subprocess.Popen(
-            [*BELLJAR, *arguments],
+            [*before, *BELLJAR, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -38,7 +39,7 @@ class Headless:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def say(self, **command: str) -> None:
+    def say(self, **command: str | float) -> None:
         """Send one command."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(command) + "\n")
@@ -78,9 +79,9 @@ class Headless:
 
 
 @contextmanager
-def headless(state_home: Path, *arguments: str) -> Iterator[Headless]:
+def headless(state_home: Path, *arguments: str, before: tuple[str, ...] = ()) -> Iterator[Headless]:
     """Start it; whatever happens, it is gone afterwards."""
-    running = Headless(arguments, state_home)
+    running = Headless(arguments, state_home, before)
     family = [psutil.Process(running.process.pid)]
     try:
         yield running
@@ -91,7 +92,8 @@ def headless(state_home: Path, *arguments: str) -> Iterator[Headless]:
         running.process.wait(DEADLINE_S)
         for stream in (running.process.stdin, running.process.stdout, running.process.stderr):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):
+                    stream.close()
 
 
 def family_of(pid: int) -> list[psutil.Process]:
