@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 
@@ -65,6 +66,8 @@ _WARM_S = 0.005
 """By then our last word is on its way, and the service busy with loading its own."""
 _NEIGHBOURS_S = 0.5
 """How long a target's connections may wait for the names of whom they lead to."""
+_OUT_OF_MEMORY = 70
+_NO_MEMORY = b"belljar agent: out of memory\n"
 _AUDIT_EVERY = 20
 """Counting rounds between two self-audits (10 s)."""
 
@@ -445,7 +448,16 @@ async def _lines() -> AsyncIterator[bytes]:
         yield line
 
 
+def _give_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Without memory we neither hear nor see, and what calls is held for nothing: end, and the jar with us."""
+    if isinstance(context.get("exception"), MemoryError):
+        os.write(2, _NO_MEMORY)
+        os._exit(_OUT_OF_MEMORY)
+    loop.default_exception_handler(context)
+
+
 async def _serve() -> int:
+    asyncio.get_running_loop().set_exception_handler(_give_up)
     lines = _lines()
     first = await anext(lines, b"")
     if not first:
@@ -482,6 +494,9 @@ def main() -> None:
     except (OSError, msgspec.MsgspecError) as error:
         sys.stderr.write(f"belljar agent: {error}\n")
         code = 4
+    except MemoryError:
+        os.write(2, _NO_MEMORY)
+        code = _OUT_OF_MEMORY
     sys.stderr.flush()
     os._exit(code)  # as PID 1: whatever is left of the service goes with us
 

@@ -276,6 +276,21 @@ class LaneBroke(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class JarStalled(Event, frozen=True, kw_only=True):
+    """A part of the jar is stopped. What calls do meanwhile says nothing about the service."""
+
+    part: str
+    """`agent`: cuts hold, and nothing is seen; `way out`: what is open hangs."""
+    pid: int
+
+
+class JarWentOn(Event, frozen=True, kw_only=True):
+    """The part goes on. Seen once a second."""
+
+    part: str
+    stalled_s: float
+
+
 class AuditFailed(Event, frozen=True, kw_only=True):
     """The kernel's elements differ from the wanted state."""
 
@@ -388,6 +403,8 @@ AnyEvent = (
     | SealChanged
     | HealthChanged
     | EventsLost
+    | JarStalled
+    | JarWentOn
     | AuditFailed
     | LaneBroke
     | CommandRejected

@@ -353,6 +353,14 @@ def _events_lost(state: State, event: ev.EventsLost) -> State:
     return _with(state, lost=state.lost + event.count)
 
 
+def _jar_stalled(state: State, event: ev.JarStalled) -> State:
+    return _with(state, stalled=(*state.stalled, event.part), has_stalled=True)
+
+
+def _jar_went_on(state: State, event: ev.JarWentOn) -> State:
+    return _with(state, stalled=tuple(part for part in state.stalled if part != event.part))
+
+
 def _audit_failed(state: State, event: ev.AuditFailed) -> State:
     return _with(state, audit_failures=state.audit_failures.appended(event.detail))
 
@@ -409,6 +417,8 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.SealChanged: _seal_changed,
     ev.HealthChanged: _health_changed,
     ev.EventsLost: _events_lost,
+    ev.JarStalled: _jar_stalled,
+    ev.JarWentOn: _jar_went_on,
     ev.AuditFailed: _audit_failed,
     ev.LaneBroke: _lane_broke,
     ev.CommandRejected: _command_rejected,

@@ -9,6 +9,9 @@ from belljar_tui.core.host_name import host_name
 from belljar_tui.core.model import NAME_SERVICE, Health, Seal
 from belljar_tui.core.state import State
 
+STALLED = {"agent": "cuts hold, and nothing is seen", "way out": "what is open hangs"}
+"""What a part of the jar that is stopped means."""
+
 
 class Moment(msgspec.Struct, frozen=True):
     """Something a reader wants to know the time of."""
@@ -82,6 +85,10 @@ def _of_the_rest(event: ev.AnyEvent) -> tuple[str, str] | None:
             return "saved", f"saved the profile {path}"
         case ev.EventsLost(source=source, count=count):
             return "trouble", f"{count} events were lost ({source})"
+        case ev.JarStalled(part=part):
+            return "trouble", f"the {part} was stopped: {STALLED.get(part, '')}"
+        case ev.JarWentOn(part=part, stalled_s=stalled_s):
+            return "trouble", f"the {part} went on after {stalled_s:.1f} s"
         case ev.AuditFailed(detail=detail):
             return "trouble", detail
         case ev.LaneBroke(detail=detail):

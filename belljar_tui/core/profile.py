@@ -352,7 +352,8 @@ def _learned_by_search(state: State, search: SearchView, found: Found) -> _Learn
         deadline_s=round(Deadline(search.deadline_s, search.outcomes).seconds, 1),
         soak_s=float(search.soak_s),
     )
-    return _Learned(recovery, allow, search.question.modes[0], evidence)
+    modes = search.question.modes or (Mode.REFUSE,)  # of a journal that somebody wrote by hand
+    return _Learned(recovery, allow, modes[0], evidence)
 
 
 _NO_SET = {

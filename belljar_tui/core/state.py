@@ -175,6 +175,9 @@ class State(msgspec.Struct, frozen=True, gc=False):
     blocked_last: BlockedLine | None = None
     """The newest line, which the next call may still join, and the lines before it."""
     lost: int = 0
+    stalled: tuple[str, ...] = ()
+    """Parts of the jar that are stopped now."""
+    has_stalled: bool = False
     audit_failures: Grown[str] = Grown()
     notes: Grown[ev.NoteAdded] = Grown()
     rejected: Grown[ev.CommandRejected] = Grown()

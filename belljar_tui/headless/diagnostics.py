@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from enum import IntEnum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from belljar_tui.errors import BellJarError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rich.console import Console
+
+
+_FAULT = 70
+"""The exit code of a fault of ours, or of this machine's."""
 
 
 class Exit(IntEnum):
@@ -43,13 +49,26 @@ def fail(error: BellJarError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
+def end_without_memory(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An event loop's handler of exceptions that nobody else can catch: without memory it would go round for ever."""
+    if isinstance(context.get("exception"), MemoryError):
+        os.write(2, b"belljar: out of memory; the session ends, and its jar with it\n")
+        os._exit(_FAULT)
+    if not isinstance(context.get("exception"), ConnectionError):  # a jar that is gone: told by its end
+        loop.default_exception_handler(context)
+
+
 def crash(error: BaseException) -> NoReturn:
     """A fault of ours: one line for the person, the traceback in a file for a report."""
     import tempfile
     import traceback
 
-    descriptor, path = tempfile.mkstemp(prefix="belljar-crash-", suffix=".txt")
-    with os.fdopen(descriptor, "w") as file:
-        traceback.print_exception(error, file=file)
-    note(f"belljar: this should not have happened: {type(error).__name__}: {error}\nThe details are in {path}")
-    sys.exit(70)
+    note(f"belljar: this should not have happened: {type(error).__name__}: {error}")
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="belljar-crash-", suffix=".txt")
+        with os.fdopen(descriptor, "w") as file:
+            traceback.print_exception(error, file=file)
+        note(f"The details are in {path}")
+    except OSError:  # the disk is full, say
+        traceback.print_exception(error)
+    sys.exit(_FAULT)

@@ -13,7 +13,7 @@ import msgspec
 from belljar_tui.core import commands, events
 from belljar_tui.errors import BellJarError
 from belljar_tui.headless import printer
-from belljar_tui.headless.diagnostics import Exit
+from belljar_tui.headless.diagnostics import Exit, end_without_memory
 from belljar_tui.session import Beside, Session
 
 _LINE_BYTES = 1 << 20
@@ -48,6 +48,7 @@ async def stream(
         ending.set()
 
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(end_without_memory)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, interrupt)
     reason = "quit"

@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -21,10 +22,11 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from belljar_tui.core.events import AnyEvent, decode
+from belljar_tui.core.events import AnyEvent, ServiceStarted, decode
 from belljar_tui.core.model import Wanted
 from belljar_tui.errors import AgentLost, JarError, MissingTool, NoUserNamespaces
 from belljar_tui.jars import resolver_file, uplink
+from belljar_tui.jars.standstill import LOOK_S, Standstill
 from belljar_tui.wire import messages as msg
 
 _LINE_BYTES = 16 << 20
@@ -35,6 +37,8 @@ _NAMESPACE_DEADLINE_S = 5.0
 _KILLED_S = 2.0
 """A kernel that needs longer to end what was killed is very busy, or `unshare` was stopped by somebody."""
 _WORDS_KEPT = 20
+_CHILD_KILLED = "sigprocmask unblock failed"
+"""What util-linux 2.38's `unshare` says when a signal ended its child, in place of the signal."""
 
 
 class NamespaceJar:
@@ -68,6 +72,7 @@ class NamespaceJar:
         self._listening: list[asyncio.Task[None]] = []
         self._is_finishing = False
         self._has_way_out = True
+        self._standstill = Standstill(lambda: time.monotonic() - clock_zero)
 
     async def start(self) -> None:
         """Make the namespaces, the way out, and begin. Raises errors.JarError."""
@@ -83,8 +88,20 @@ class NamespaceJar:
         process = self._running()
         if process.stdout is None:
             raise AgentLost("The jar has no output.")
-        while line := await process.stdout.readline():
-            yield decode(line)
+        while True:
+            for event in self._standstill.look():
+                yield event
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    line = await process.stdout.readline()
+            except TimeoutError:
+                continue
+            if not line:
+                break
+            event = decode(line)
+            if isinstance(event, ServiceStarted):
+                self._standstill.watch_child("agent", process.pid)
+            yield event
         code = await process.wait()
         if not self._is_finishing:
             await self._end_way_out()
@@ -104,7 +121,8 @@ class NamespaceJar:
     async def end_service(self) -> None:
         """Ask for the end; `events` goes on to the last. `finish` waits for it, and sees that nothing is left."""
         self._is_finishing = True
-        await self._send(msg.Finish(self._grace_s))
+        with contextlib.suppress(TimeoutError):  # it may have stopped reading: `finish` ends it in any case
+            await asyncio.wait_for(self._send(msg.Finish(self._grace_s)), self._grace_s)
 
     async def finish(self) -> None:
         """End the service and the agent; leave nothing behind. Safe to call twice."""
@@ -211,6 +229,7 @@ class NamespaceJar:
         self._pasta = await asyncio.create_subprocess_exec(
             "setpriv", "--pdeathsig", "KILL", *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
         )
+        self._standstill.watch("way out", self._pasta.pid)
         self._listening.append(asyncio.create_task(self._listen_to(self._pasta)))
         self._listening.append(asyncio.create_task(self._fail_without(self._pasta)))
 
@@ -236,6 +255,8 @@ class NamespaceJar:
         process = self._running()
         if process.stdin is None:
             raise AgentLost("The jar has no input.")
+        if process.stdin.is_closing():
+            return
         with contextlib.suppress(ConnectionError):  # it ended: `events` says so, with the reason
             process.stdin.write(msg.encode(message) + b"\n")
             await process.stdin.drain()
@@ -268,6 +289,9 @@ class NamespaceJar:
         if code == 4:
             return JarError("The jar could not be sealed.", words, "belljar doctor says what this machine can do.")
         how = f"by signal {-code}" if code < 0 else f"with code {code}"
+        if _CHILD_KILLED in words:
+            how = "by a signal (somebody killed it, or the machine was out of memory)"
+            words = "\n".join(line for line in self._words if _CHILD_KILLED not in line)
         return AgentLost(
             f"The jar's agent ended {how}; the service ended with it.", words, "The journal has everything up to then."
         )

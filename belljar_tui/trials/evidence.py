@@ -34,6 +34,8 @@ def why_nothing_was_learned(jar: TrialJar) -> str:
         return str(jar.lost)
     if state.proof is None or not state.proof.ok:
         return f"the seal was not proven: {state.proof.detail if state.proof else 'no proof came'}"
+    if state.has_stalled:
+        return "a part of the jar was stopped meanwhile"
     if state.audit_failures:
         return state.audit_failures[-1]
     # with a queue every endpoint's first call is held, so that a lost log line hides nothing

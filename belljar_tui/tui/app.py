@@ -27,6 +27,7 @@ from belljar_tui.tui.leaving import leave_for_sure, on_signal
 from belljar_tui.tui.messages import CutToggled
 from belljar_tui.tui.notices import notice_of
 from belljar_tui.tui.search_screen import SearchScreen
+from belljar_tui.tui.still import entitle_below
 
 _URGENT = (ev.CutApplied, ev.CutRestored, ev.SealChanged, ev.HealthChanged)
 """Events that repaint at once; the rest waits for the next frame."""
@@ -93,9 +94,8 @@ class ExplorerApp(Explorer):
             self._frame()
 
     def paint_below(self, base: Screen[object]) -> None:
-        base.query_one(GraphView).border_subtitle = " ".join(
-            ["cuts:", self._mode, written(self._given.get(self._mode, {}))]
-        ).rstrip()
+        cuts = " ".join(["cuts:", self._mode, written(self._given.get(self._mode, {}))]).rstrip()
+        entitle_below(base.query_one(GraphView), cuts)
 
     def on_cut_toggled(self, message: CutToggled) -> None:
         self._toggle(message.dependency)

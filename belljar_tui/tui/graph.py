@@ -13,6 +13,7 @@ from belljar_tui.core.layout import GLYPHS, RIGHT, Drawing, Key, Row, draw, key_
 from belljar_tui.core.state import DependencyView, State
 from belljar_tui.tui import words
 from belljar_tui.tui.messages import CutToggled, DependencySelected
+from belljar_tui.tui.still import entitle
 
 _NAME, _PORT, _ACTIVITY, _VERDICT = 24, 8, 12, 10
 """Cells of a dependency's columns where there is room; the name gives way first, then the verdict."""
@@ -38,17 +39,29 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         self._name_most = _NAME
         self._key: Key | None = None
         self._drawing = Drawing((), ())
+        self._painted: dict[int, list[Segment]] = {}
+        """Row -> what was painted there last."""
 
     def show(self, state: State) -> None:
         """Take a new state and repaint what is visible."""
         self.state = state
         self._shown = order(state, self.filter)
         self._name_most = _NAME_WITH_CLAIM if any(view.claims for view in state.dependencies.values()) else _NAME
+        before = self._drawing
         self._lay_out()
-        self.border_title = f"map · {len(self._shown)} with {self.filter!r}" if self.filter else "map"
+        entitle(self, f"map · {len(self._shown)} with {self.filter!r}" if self.filter else "map")
         if self.selected not in self._shown or (not self._is_chosen and self.selected != self._shown[0]):
             self._select(self._shown[0] if self._shown else None)
-        self.refresh()
+        if self._drawing is not before:
+            self.refresh()
+            return
+        for row in self._rows_in_sight():
+            if self._segments(self._drawing.rows[row]) != self._painted.get(row):
+                self.refresh_line(row)
+
+    def _rows_in_sight(self) -> range:
+        first = int(self.scroll_offset.y)
+        return range(first, min(first + self.size.height, len(self._drawing.rows)))
 
     def narrow_to(self, text: str) -> None:
         """Show only dependencies whose id has `text` in it; empty shows all."""
@@ -111,13 +124,15 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.size.width
         if row >= len(self._drawing.rows):
             return Strip.blank(width, self.rich_style)
-        return Strip(self._segments(self._drawing.rows[row])).adjust_cell_length(width, self.rich_style).crop(0, width)
+        self._painted[row] = self._segments(self._drawing.rows[row])
+        return Strip(self._painted[row]).adjust_cell_length(width, self.rich_style).crop(0, width)
 
     def _lay_out(self) -> None:
         key = key_of(self.state, self._shown)
         if key == self._key:
             return
         self._key = key
+        self._painted.clear()
         is_narrow = self.size.width < _NARROW
         self._drawing = draw(key, 9 if is_narrow else 16, 11 if is_narrow else 14)
         self.virtual_size = Size(0, len(self._drawing.rows))  # as wide as there is room: it never scrolls sideways

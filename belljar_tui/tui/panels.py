@@ -9,9 +9,11 @@ from rich.text import Text
 from textual.widgets import Static
 
 from belljar_tui.core.model import NAME_SERVICE, Health, Mode, Protocol, Seal
+from belljar_tui.core.moments import STALLED
 from belljar_tui.core.state import DependencyView, HealthSpan, State, Target
 from belljar_tui.tui import search_words, words
 from belljar_tui.tui.notices import HOW
+from belljar_tui.tui.still import Still, entitle
 
 _WIDE = 100
 _GAP_SHOWN_S = 60.0
@@ -64,6 +66,7 @@ def _warnings(state: State) -> list[str]:
     found = []
     if state.proof is not None and not state.proof.ok:
         found.append(f"the seal is not proven: {state.proof.detail}")
+    found += [f"the {part} is stopped: {STALLED.get(part, '')}" for part in state.stalled]
     if state.audit_failures:
         found.append(state.audit_failures[-1])
     if state.holes:
@@ -95,24 +98,25 @@ def _target_warnings(state: State, target: Target) -> list[str]:
     return found
 
 
-class DependencyPanel(Static):
+class DependencyPanel(Still):
     """All about the selected dependency."""
 
     def show(self, state: State, dependency: str | None, now: float) -> None:
         view = state.dependencies.get(dependency or "")
         if view is None:
-            self.border_title = "dependency"
-            self.update(Text("nothing called yet", style="dim"), layout=False)
+            entitle(self, "dependency")
+            self.say(Text("nothing called yet", style="dim"))
             return
         host, port = words.split_id(view)
         scheme, number = view.id.partition(":")[0], port.partition("/")[0]
-        self.border_title = f"{host} {scheme} {number if number != scheme else ''}".strip()
+        entitle(self, f"{host} {scheme} {number if number != scheme else ''}".strip())
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
-        for label, value in _facts(state, view, now):
+        facts = _facts(state, view, now)
+        for label, value in facts:
             table.add_row(label, value)
-        self.update(table, layout=False)
+        self.say(table, facts)
 
 
 def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Text]]:
@@ -194,7 +198,7 @@ def _same_name(state: State, view: DependencyView) -> list[str]:
     return [each.id for each in others if host and each.id.partition("://")[2].rpartition(":")[0] == host]
 
 
-class HealthStrip(Static):
+class HealthStrip(Still):
     """Health over time, one column a second, and the check's own words."""
 
     def show(self, state: State, now: float) -> None:
@@ -212,10 +216,10 @@ class HealthStrip(Static):
         elif state.is_stuck_after_restore and state.restored_at is not None:
             since.append(f"   stuck after restore: {now - state.restored_at:.0f} s", style="bold red")
         lines.append(since)
-        self.border_title = f"health · {state.health_check}" if state.health_check else "health"
+        entitle(self, f"health · {state.health_check}" if state.health_check else "health")
         if not state.checks:
             lines = [Text("no check given: add --health http://localhost:PORT/PATH", style="yellow")]
-        self.update(Text("\n").join(lines), layout=False)
+        self.say(Text("\n").join(lines))
 
 
 _BARS = {Health.HEALTHY: "▇", Health.UNHEALTHY: "▁", Health.UNKNOWN: "·"}
@@ -233,7 +237,7 @@ _WHO, _TARGET, _MODE, _TIME_AND_GAPS = 14, 28, 10, 9
 _BLOCKED_WIDE = 60
 
 
-class BlockedList(Static):
+class BlockedList(Still):
     """Blocked calls as they come, newest first."""
 
     def show(self, state: State) -> None:
@@ -251,5 +255,5 @@ class BlockedList(Static):
             text.append(f"{words.fitted(target, min(room, _TARGET))} ")
             text.append(f"{line.mode:<{_MODE}}" if is_wide else "", style="dim")
             text.append(f"{count}\n", style="bold red")
-        self.border_title = f"blocked calls · {state.blocked}"
-        self.update(text if text else Text("none", style="dim"), layout=False)
+        entitle(self, f"blocked calls · {state.blocked}")
+        self.say(text if text else Text("none", style="dim"))

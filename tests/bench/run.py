@@ -2,8 +2,8 @@
 
 command to kernel   one cut, and 1,000 at once, beside `nft` adding the same elements
 refused call        held, attributed and refused, as its caller sees it, beside the same call refused by a closed port
-throughput          one TCP stream through a jar's rules, beside the same namespaces without them
-round trip          one byte there and back, likewise
+throughput          one TCP stream through a jar, with and without attribution, beside haproxy in TCP mode and no proxy
+round trip          one byte there and back, likewise; connections: connect, one byte there and back, close
 start               `belljar demo`, and `run`, to the service's first instruction
 help                `belljar --help`, beside `python -c pass`
 layout, frame, key  1,000 dependencies: laid out afresh; repainted whole at 200x60; from `space` to the row it cuts
@@ -15,11 +15,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +26,7 @@ HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[1] / "kernel"), str(HERE.parents[1] / "tui"), str(HERE.parents[2])]
 
 import screen  # noqa: E402
+import traffic  # noqa: E402
 from worlds import NEIGHBOUR4, with_neighbour  # noqa: E402
 
 from belljar_tui.agent.directory import Directory  # noqa: E402
@@ -102,57 +101,6 @@ async def calls(ruleset: Ruleset) -> Figures:
     return {"refused_call_us": {"belljar": held, "a closed port": closed}}
 
 
-def round_trip_us(address: str = NEIGHBOUR4, times: int = 5000) -> float:
-    with socket.create_connection((address, 7001)) as call:
-        call.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-        def ping() -> None:
-            call.sendall(b"x")
-            call.recv(1)
-
-        return median_ms(ping, times) * 1e3
-
-
-def megabytes_per_s(total: int = 400 << 20, address: str = NEIGHBOUR4) -> float:
-    """One stream to the neighbour's echo and back."""
-    block = bytes(1 << 18)
-    with socket.create_connection((address, 7002)) as call:
-        start = time.perf_counter()
-
-        def send() -> None:
-            for _ in range(total // len(block)):
-                call.sendall(block)
-            call.shutdown(socket.SHUT_WR)
-
-        sender = threading.Thread(target=send)
-        sender.start()
-        while call.recv(1 << 20):
-            pass
-        sender.join()
-        return total / (time.perf_counter() - start) / 1e6
-
-
-def open_traffic() -> Figures:
-    """Alternating with and without the table, so that noise falls on both."""
-    trips: dict[str, list[float]] = {"jar": [], "without": []}
-    rates: dict[str, list[float]] = {"jar": [], "without": []}
-    for _ in range(5):
-        for which in ("without", "jar"):
-            netfilter = Netfilter()
-            if which == "jar":
-                ruleset = Ruleset(netfilter, 5300, [])
-                ruleset.create()
-                known = {Endpoint(NEIGHBOUR4, Protocol.TCP, port): None for port in (7001, 7002)}
-                ruleset.change([], known, None, seal_changes=False)
-            trips[which].append(round_trip_us())
-            rates[which].append(megabytes_per_s())
-            netfilter.close()
-    return {
-        "round_trip_us": {which: statistics.median(spent) for which, spent in trips.items()},
-        "throughput_mb_s": {which: statistics.median(found) for which, found in rates.items()},
-    }
-
-
 def inside() -> None:
     """Everything that needs the namespaces; prints JSON."""
     with_neighbour()
@@ -161,7 +109,7 @@ def inside() -> None:
     ruleset.create()
     figures = changes(ruleset) | asyncio.run(calls(ruleset))
     netfilter.close()
-    print(json.dumps(figures | open_traffic()))
+    print(json.dumps(figures | traffic.measured()))
 
 
 def outside() -> Figures:

@@ -107,8 +107,21 @@ async def blocked_to_screen() -> Figures:
         display(screen, renderable)  # type: ignore[arg-type]
         painted.append((time.monotonic(), app.query_one(GraphView).state.blocked))
 
+    told: list[tuple[float, float, int]] = []
+    """When the agent said so, when the app heard it, and blocked calls by then."""
+    zero = time.monotonic() - app.session.now()
+
     async with app.run_test(size=(120, 30)) as pilot:
         app._display = paint  # type: ignore[method-assign]
+        take = app.session.on_event
+
+        def hear(event: ev.AnyEvent) -> None:
+            if take is not None:
+                take(event)
+            if isinstance(event, ev.CallBlocked):
+                told.append((zero + event.at, time.monotonic(), app.session.state.blocked))
+
+        app.session.on_event = hear
         while "done" not in opened.log.read_text():  # noqa: ASYNC110  # another program's file
             await asyncio.sleep(0.2)
         await asyncio.sleep(2)
@@ -116,18 +129,30 @@ async def blocked_to_screen() -> Figures:
         app._leave()
         await pilot.pause(0.5)
     made = [float(line) for line in opened.log.read_text().split() if line != "done"]
-    paints = iter(painted)
-    at, shown = next(paints)
-    waits = []
-    for number, call in enumerate(made, 1):
-        while shown < number:
-            at, shown = next(paints)
-        waits.append((at - call) * 1e3)
-    waits.sort()
+    stages = {
+        "agent": [(at, count) for at, _, count in told],
+        "app": [(at, count) for _, at, count in told],
+        "screen": painted,
+    }
+    waits = {stage: sorted(_waits_ms(made, moments)) for stage, moments in stages.items()}
+    p99 = {stage: each[int(len(each) * 0.99)] for stage, each in waits.items()}
     return {
-        "blocked_to_screen_ms": {"belljar p99": waits[int(len(waits) * 0.99)], "median": statistics.median(waits)},
+        "blocked_to_screen_ms": {"belljar p99": p99["screen"], "median": statistics.median(waits["screen"])},
+        "of_that_p99_ms": {"said by the agent": p99["agent"], "heard by the app": p99["app"]},
         "agent_memory_mb": {"belljar": memory / 1e6},
     }
+
+
+def _waits_ms(made: list[float], moments: list[tuple[float, int]]) -> list[float]:
+    """Of each call: how long until the first moment that has it."""
+    following = iter(moments)
+    at, count = next(following)
+    waits = []
+    for number, call in enumerate(made, 1):
+        while count < number:
+            at, count = next(following)
+        waits.append((at - call) * 1e3)
+    return waits
 
 
 def _is_agent(process: psutil.Process) -> bool:

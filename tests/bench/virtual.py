@@ -22,7 +22,8 @@ sys.path[:0] = [str(HERE.parents[1] / "kernel"), str(HERE.parents[2])]
 
 import dns.message  # noqa: E402
 import dns.query  # noqa: E402
-from run import FRESH, median_ms, megabytes_per_s, round_trip_us  # noqa: E402
+from lanes import megabytes_per_s, round_trip_us  # noqa: E402
+from run import FRESH, median_ms  # noqa: E402
 from test_virtual import NOBODYS, Jar, resolved  # noqa: E402
 from worlds import NEIGHBOUR4, with_neighbour  # noqa: E402
 
@@ -64,8 +65,8 @@ def traffic(rounds: int) -> dict[str, dict[str, float]]:
             known = {Endpoint(address, Protocol.TCP, port): None for port in (7001, 7002)}
             ruleset.change([], known, None, seal_changes=False)
             found["call_us"].setdefault(which, []).append(call_us(address))
-            found["round_trip_us"].setdefault(which, []).append(round_trip_us(address, 1000))
-            found["throughput_mb_s"].setdefault(which, []).append(megabytes_per_s(50 << 20, address))
+            found["round_trip_us"].setdefault(which, []).append(round_trip_us((address, 7001), 1000))
+            found["throughput_mb_s"].setdefault(which, []).append(megabytes_per_s((address, 7002), 50 << 20))
             netfilter.close()
     return {what: {which: statistics.median(of[which]) for which in WAYS} for what, of in found.items()}
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Headless:
     """A `belljar … --headless` under way: commands in, events out."""
 
     def __init__(self, arguments: tuple[str, ...], state_home: Path, through: tuple[str, ...] = ()) -> None:
+        """`through`: words that come before the command's own, and end in executing it."""
         self.events: list[Event] = []
         self._arriving: queue.Queue[Event | None] = queue.Queue()
         self.process = subprocess.Popen(
@@ -91,7 +92,8 @@ def headless(state_home: Path, *arguments: str, through: tuple[str, ...] = ()) -
         running.process.wait(DEADLINE_S)
         for stream in (running.process.stdin, running.process.stdout, running.process.stderr):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):
+                    stream.close()
 
 
 def family_of(pid: int) -> list[psutil.Process]:

@@ -41,29 +41,13 @@ def test_nothing_is_left(victim: str, number: signal.Signals, tmp_path: Path) ->
     assert mounts() == before
 
 
-FROZEN: dict[str, Callable[[list[psutil.Process]], psutil.Process]] = {
-    **VICTIMS,
-    "service": lambda family: next(p for p in family if p.name() == "web"),
-}
-
-
-@pytest.mark.parametrize("victim", FROZEN)
+@pytest.mark.parametrize("victim", ["unshare", "world", "agent"])
 def test_whatever_is_frozen_dies_with_the_app(victim: str, tmp_path: Path) -> None:
     before = mounts()
     with headless(tmp_path, "demo", "--headless") as demo:
         demo.wait_for_health("healthy")
         family = family_of(demo.process.pid)
-        FROZEN[victim](family).send_signal(signal.SIGSTOP)
+        VICTIMS[victim](family).send_signal(signal.SIGSTOP)
         family[0].kill()
         assert all_gone(family)
     assert mounts() == before
-
-
-def test_an_agent_that_dies_is_said_and_its_service_dies_too(tmp_path: Path) -> None:
-    with headless(tmp_path, "demo", "--headless") as demo:
-        demo.wait_for_health("healthy")
-        family = family_of(demo.process.pid)
-        VICTIMS["agent"](family).kill()
-        assert demo.process.wait(20) == 4
-        assert "ended" in demo.words()
-        assert all_gone(family)

@@ -102,6 +102,8 @@ def _verdict(profile: Profile, run: Run, has_new: bool) -> Verdict:
         return Verdict.INCONCLUSIVE
     if _leak(profile, run.state):
         return Verdict.UNSEALED
+    if run.state.has_stalled and not run.held:
+        return Verdict.INCONCLUSIVE
     if run.held:
         return Verdict.DRIFTED if has_new else Verdict.HOLDS
     if profile.recovery.kind == "steady" and run.cut_at is None:
@@ -129,6 +131,8 @@ def _holes(profile: Profile, state: State) -> list[str]:
 def _why(profile: Profile, run: Run, result: Verified) -> str:
     if run.trouble:
         return run.trouble
+    if result.verdict is Verdict.INCONCLUSIVE and run.state.has_stalled:
+        return "A part of the jar was stopped meanwhile."
     if result.verdict is Verdict.UNSEALED:
         return _leak(profile, run.state)
     if run.is_interrupted:
