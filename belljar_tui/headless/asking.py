@@ -44,6 +44,12 @@ class Ahead:
             self.beginning.dismiss()
 
 
+def require_something(command: Sequence[str], container: ContainerAsked) -> None:
+    """Raises UsageError when there is nothing to run."""
+    if not command and container.image is None and container.from_container is None:
+        raise UsageError("What is to be run?", remedy="Give a command: belljar run -- COMMAND, or --image IMAGE")
+
+
 def asked_for(
     command: Sequence[str],
     container: ContainerAsked,
@@ -57,6 +63,7 @@ def asked_for(
     look: Callable[[Plan], Found] = looked_up,
 ) -> Asked:
     """Raises UsageError when it makes no sense, EngineError when the engine cannot do it."""
+    require_something(command, container)
     added = tuple(setting.partition("=")[0] for setting in settings)
     plan: Plan | None
     if container.from_container is not None:
@@ -68,8 +75,6 @@ def asked_for(
         plan = plan_of(container, command, settings)
         called = name_of(plan.image) if plan is not None else ""
     if plan is None:
-        if not command:
-            raise UsageError("What is to be run?", remedy="Give a command: belljar run -- COMMAND, or --image IMAGE")
         return Asked(
             name=name or Path(command[0]).name,
             command=tuple(command),

@@ -10,7 +10,7 @@ from belljar_tui.core.given import TrialModes
 from belljar_tui.core.model import Seal, Wanted
 from belljar_tui.errors import UsageError
 from belljar_tui.headless.asked import asked_for_lab
-from belljar_tui.headless.asking import Ahead, asked_for
+from belljar_tui.headless.asking import Ahead, asked_for, require_something
 from belljar_tui.headless.container_options import ContainerAsked
 from belljar_tui.headless.options import require_terminal
 from belljar_tui.wire.messages import Checks
@@ -34,6 +34,7 @@ def run(
     predict: bool = False,
 ) -> int:
     """Seal a program of the user's, or a container. Returns the exit code. Raises BellJarError."""
+    require_something(command, container)
     _require_sense(scenario, headless=headless, as_json=as_json, predict=predict)
     with Ahead() as ahead:
         asked = asked_for(
