@@ -8,8 +8,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -88,9 +89,6 @@ print(msgspec.json.encode(found).decode())
 
 def as_user(wanted: Wanted, folder: Path, *, unprivileged: bool) -> Tried:
     """The battery as root, or as a user without rights."""
-    folder.chmod(0o777)
-    for parent in folder.parents[:2]:
-        parent.chmod(0o755)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])}
     command: Sequence[str] = [*(as_nobody() if unprivileged else ()), sys.executable, "-c", PROGRAM]
     done = subprocess.run(
@@ -105,13 +103,21 @@ def as_user(wanted: Wanted, folder: Path, *, unprivileged: bool) -> Tried:
     return msgspec.json.decode(done.stdout, type=Tried)
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that everybody may write to. (Those of pytest are shut to other users whenever another pytest starts.)"""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o777)
+        yield Path(made)
+
+
 @EITHER_WAY
-def test_nothing_gets_out_and_every_call_is_seen(tmp_path: Path, unprivileged: bool) -> None:
+def test_nothing_gets_out_and_every_call_is_seen(folder: Path, unprivileged: bool) -> None:
     with socket.socket(socket.AF_UNIX) as witness:
         witness.bind("\0belljar-escape-witness")
         witness.listen()
         found = as_user(
-            msgspec.structs.replace(VACUUM, cuts={NAME_SERVICE: Mode.REFUSE}), tmp_path, unprivileged=unprivileged
+            msgspec.structs.replace(VACUUM, cuts={NAME_SERVICE: Mode.REFUSE}), folder, unprivileged=unprivileged
         )
     assert set(found.results) == {*ESCAPES, ""}
     assert {name: said for name, (got_out, said) in found.results.items() if got_out} == {}
@@ -120,9 +126,9 @@ def test_nothing_gets_out_and_every_call_is_seen(tmp_path: Path, unprivileged: b
     assert {name for name, call in calls.items() if call not in found.blocked_of} == set(), "each is its own process's"
 
 
-def test_with_everything_open_what_is_a_call_goes_through(tmp_path: Path) -> None:
+def test_with_everything_open_what_is_a_call_goes_through(folder: Path) -> None:
     """The battery can tell: the same attempts do get out where nothing stops them."""
-    found = as_user(Wanted(), tmp_path, unprivileged=False)
+    found = as_user(Wanted(), folder, unprivileged=False)
     got_out = {name for name, (is_out, _) in found.results.items() if is_out}
     calls = {name for name, one in ESCAPES.items() if one.blocked} - {"broadcast", "fragments"}  # nobody answers these
     assert got_out >= calls
