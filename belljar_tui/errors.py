@@ -16,6 +16,7 @@
     │   ├── EngineError               4   Docker said no; `docker.errors` never gets further than this
     │   │   ├── NoEngine              4   none runs, or this user may not speak to it
     │   │   ├── OldEngine             4
+    │   │   ├── EngineDiskFull        4
     │   │   ├── NoSuchImage           4
     │   │   ├── NoSuchNetwork         4
     │   │   └── NoSuchContainer       4
@@ -143,6 +144,10 @@ class NoEngine(EngineError):
 
 
 class OldEngine(EngineError):
+    pass
+
+
+class EngineDiskFull(EngineError):
     pass
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import belljar_tui
 from belljar_tui import __version__
-from belljar_tui.errors import EngineError, NoSuchImage
+from belljar_tui.errors import EngineDiskFull, EngineError, NoSuchImage
 from belljar_tui.jars.engine import Engine
 from belljar_tui.jars.labels import VERSION
 
@@ -63,6 +63,8 @@ async def build(engine: Engine, base: str = DEFAULT_BASE) -> str:
         ) from error
     try:
         await engine.build(_context(base), TAG, {CONTENT: content(), BASE: base, VERSION: __version__})
+    except EngineDiskFull as error:
+        raise EngineDiskFull("The agent's image cannot be built.", error.why, error.remedy) from error
     except EngineError as error:
         raise EngineError(
             f"The agent's image cannot be built on {base}.",

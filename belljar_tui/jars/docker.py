@@ -267,12 +267,13 @@ class DockerJar:
 
     async def _end_service(self) -> None:
         """Its stop signal, SIGKILL after the grace; then the agent's last counts and its end."""
-        engine = self._running()
-        if self._service and self._service_exit is not None and not self._service_exit.done():
+        engine = self._engine
+        if engine and self._service and self._service_exit is not None and not self._service_exit.done():
             await (engine.stop(self._service, self._grace_s) if self._grace_s else engine.kill(self._service))
             await asyncio.wait([self._service_exit], timeout=_LAST_S)
             await asyncio.sleep(0)  # who waits for it too tells the agent first
-        await self._send(msg.Finish(0))
+        if self._agent is not None:  # a start that failed half-way has none
+            await self._send(msg.Finish(0))
 
     async def _end_agent(self) -> None:
         await self._send(msg.Finish(0))
@@ -318,6 +319,13 @@ class DockerJar:
             raise AgentLost("The jar was not started.")
         return self._engine
 
+    async def _has_engine(self) -> bool:
+        try:
+            await asyncio.wait_for(self._running().version(), _LAST_S)
+        except (JarError, TimeoutError):
+            return False
+        return True
+
     async def _lost(self) -> JarError:
         code = -1
         if self._agent_exit is not None:
@@ -326,6 +334,12 @@ class DockerJar:
         words = "\n".join(self._words)
         if code == 4:
             return JarError("The jar could not be sealed.", words, "belljar doctor says what this machine can do.")
+        if code == -1 and not await self._has_engine():
+            return AgentLost(
+                "The Docker engine went away, and the jar's agent with it.",
+                "The service ends with its agent. What the engine still has of them once it is back is left over.",
+                "When it is back: belljar clean. The journal has everything up to then.",
+            )
         return AgentLost(
             f"The jar's agent ended with code {code}; the service ended with it.",
             words,

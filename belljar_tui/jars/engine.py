@@ -18,7 +18,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from belljar_tui.errors import EngineError, NoSuchContainer, NoSuchImage
+from belljar_tui.errors import EngineDiskFull, EngineError, NoSuchContainer, NoSuchImage
 from belljar_tui.jars.attached import Attached
 from belljar_tui.jars.reaching import connected
 
@@ -214,9 +214,18 @@ def _translated(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     except ImageNotFound as error:
         raise NoSuchImage(_words(error)) from error
     except APIError as error:
-        raise EngineError("The Docker engine refused.", _words(error)) from error
+        raise _refused("The Docker engine refused.", _words(error)) from error
     except (DockerException, requests.RequestException) as error:
         raise EngineError("The Docker engine does not answer any more.", str(error).splitlines()[0][:300]) from error
+
+
+def _refused(what: str, why: str) -> EngineError:
+    """What the engine said no to; where that is plain from its words, what to do about it."""
+    if "no space left on device" not in why:
+        return EngineError(what, why)
+    return EngineDiskFull(
+        what, f"The engine's disk is full.\n{why}", "Make room there: docker system df, docker system prune"
+    )
 
 
 def _words(error: APIError) -> str:
@@ -236,7 +245,7 @@ def _build(api: docker.APIClient, context: io.BytesIO, tag: str, labels: dict[st
         network_mode="none",
     ):
         if "error" in part:
-            raise EngineError("The image could not be built.", "\n".join([*said[-8:], str(part["error"]).strip()]))
+            raise _refused("The image could not be built.", "\n".join([*said[-8:], str(part["error"]).strip()]))
         said += [line for line in str(part.get("stream", "")).splitlines() if line.strip()]
 
 

@@ -13,6 +13,10 @@ from belljar_tui.jars.plan import IMAGE_DEFAULT_NS
 from belljar_tui.wire.messages import CheckAnswered, Checks
 
 _OFTEN_S = 2.0
+_SHELL = "/bin/sh"
+_NOT_RUN = (126, 127)
+_NO_SHELL = f"the container has no {_SHELL}, so no command can be its check: take http:// or tcp://"
+
 Tell = Callable[[CheckAnswered], Awaitable[None]]
 
 
@@ -57,7 +61,9 @@ class EngineChecks:
             await asyncio.sleep(max(0.0, self._every_s - (clock() - began)))
 
     async def _executed(self, check: Check) -> tuple[int, str]:
-        return await self._engine.execute(self._container, ("/bin/sh", "-c", check.command))
+        code, said = await self._engine.execute(self._container, (_SHELL, "-c", check.command))
+        has_no_shell = code in _NOT_RUN and f'"{_SHELL}"' in said
+        return code, _NO_SHELL if has_no_shell else said
 
     async def _state_of_health(self) -> tuple[int, str]:
         """As the engine has it, with the last probe's own words."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import docker
 import pytest
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 
-from belljar_tui.errors import EngineError, NoEngine, OldEngine
+from belljar_tui.errors import EngineDiskFull, EngineError, NoEngine, OldEngine
+from belljar_tui.jars import engine as engines
 from belljar_tui.jars import reaching
 
 
@@ -70,3 +71,16 @@ def test_an_old_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_new_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "APIClient", lambda **_: Fake("1.40"))
     assert reaching.connected().api_version == "1.40"
+
+
+def test_a_full_disk_is_called_that_with_what_to_do() -> None:
+    """The engine's own words, as it said them."""
+    words = "write /var/lib/docker/overlay2/0b-init/link: no space left on device"
+
+    def refuse() -> None:
+        raise APIError("500 Server Error", explanation=words)
+
+    with pytest.raises(EngineDiskFull) as raised:
+        engines._translated(refuse)
+    assert (raised.value.exit_code, words in raised.value.why) == (4, True)
+    assert "docker system" in raised.value.remedy
