@@ -70,9 +70,10 @@ def _warnings(state: State) -> list[str]:
     if state.audit_failures:
         found.append(state.audit_failures[-1])
     if state.holes:
-        which = "; ".join(words.hole(each) for each in state.holes[:3])
-        more = f"; and {len(state.holes) - 3} more" if len(state.holes) > 3 else ""
-        found.append(f"holes in the seal: {which}{more} (close one with {state.holes[0].remedy})")
+        holes = sorted(state.holes, key=lambda hole: hole.kind != "engine")  # who has the engine has everything
+        which = "; ".join(words.hole(each) for each in holes[:3])
+        more = f"; and {len(holes) - 3} more" if len(holes) > 3 else ""
+        found.append(f"holes in the seal: {which}{more} (close one with {holes[0].remedy})")
     if state.queue == "none":
         found.append("no queue in this kernel: blocked calls are counted, not named")
     if state.target is not None:
