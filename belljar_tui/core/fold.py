@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from belljar_tui.core import events as ev
+from belljar_tui.core.fold_contained import CONTAINED
 from belljar_tui.core.grown import Grown
 from belljar_tui.core.host_name import CLAIMS_KEPT, host_name
 from belljar_tui.core.model import Health, Mode, Settings, Wanted
@@ -17,10 +18,8 @@ from belljar_tui.core.state import (
     BlockedLine,
     DependencyView,
     HealthSpan,
-    Neighbour,
     Process,
     State,
-    Target,
     Trying,
 )
 
@@ -97,47 +96,6 @@ def _agent_started(state: State, event: ev.AgentStarted) -> State:
 
 def _seal_proven(state: State, event: ev.SealProven) -> State:
     return _with(state, proof=event)
-
-
-def _neighbour_changed(state: State, event: ev.NeighbourChanged) -> State:
-    neighbour = Neighbour(event.name, tuple(event.names), tuple(event.addresses), event.is_up)
-    return _with(state, neighbours={**state.neighbours, event.name: neighbour})
-
-
-def _hole_found(state: State, event: ev.HoleFound) -> State:
-    return _with(state, holes=(*state.holes, event))
-
-
-def _target_entered(state: State, event: ev.TargetEntered) -> State:
-    entries = state.target.entries if state.target else 0
-    target = Target(
-        event.target,
-        event.via,
-        event.owner,
-        tuple(event.shared_with),
-        entries + 1,
-        event.because,
-        event.unsealed_s,
-        event.at,
-    )
-    return _with(state, target=target)
-
-
-def _target_lost(state: State, event: ev.TargetLost) -> State:
-    target = state.target or Target(state.name)
-    return _with(state, target=msgspec.structs.replace(target, lost=event.how, is_for_good=event.is_for_good))
-
-
-def _target_renamed(state: State, event: ev.TargetRenamed) -> State:
-    return _with(state, target=msgspec.structs.replace(state.target or Target(event.name), name=event.name))
-
-
-def _engine_lost(state: State, _event: ev.EngineLost) -> State:
-    return _with(state, is_engine_lost=True)
-
-
-def _engine_returned(state: State, _event: ev.EngineReturned) -> State:
-    return _with(state, is_engine_lost=False)
 
 
 def _unchanged(state: State, _event: ev.Event) -> State:
@@ -394,13 +352,7 @@ _STEPS: dict[type[ev.Event], Callable[[State, Any], State]] = {
     ev.AgentStarted: _agent_started,
     ev.SealProven: _seal_proven,
     ev.ServiceAwaited: _unchanged,
-    ev.NeighbourChanged: _neighbour_changed,
-    ev.HoleFound: _hole_found,
-    ev.TargetEntered: _target_entered,
-    ev.TargetLost: _target_lost,
-    ev.TargetRenamed: _target_renamed,
-    ev.EngineLost: _engine_lost,
-    ev.EngineReturned: _engine_returned,
+    **CONTAINED,
     ev.ServiceStarted: _service_started,
     ev.ServiceExited: _service_exited,
     ev.ProcessSeen: _process_seen,

@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
 
-from belljar_tui.core.check import parse_check
 from belljar_tui.core.deadline import Deadline
-from belljar_tui.core.failures import why_no_seal
 from belljar_tui.core.model import NAME_SERVICE, Dependency, Health, Mode, Seal, Wanted
 from belljar_tui.core.search import Conclusion, Found
 from belljar_tui.core.search_view import SearchView
 from belljar_tui.core.state import DependencyView, State
 from belljar_tui.core.trial import Recovery as RecoveryKind
 from belljar_tui.core.trial import TrialVerdict
-from belljar_tui.errors import BadCheck, BadDependencyId, NothingToSave
+from belljar_tui.errors import NothingToSave
 
 VERSION = 2
 """The profile's format."""
@@ -259,31 +256,6 @@ def claim_of(profile: Profile) -> str:
     return f"{_promise(profile)} {only}"
 
 
-def flaws(profile: Profile) -> Iterator[Flaw]:
-    """Everything wrong with a well-typed profile, in the file's order: ids, checks, names, numbers."""
-    if profile.lab is None and not profile.service.command and profile.service.container is None:
-        yield Flaw(
-            ("service",), "the service has no command", "Write it as a list: command: [./server, --port, '8080']"
-        )
-    yield from _bad_environment(profile.service.environment)
-    yield from _endless(profile)
-    if not profile.healthy.checks:
-        remedy = "Add one under healthy: checks: [http://localhost:8080/ready]"
-        yield Flaw(("healthy",), "there is no health check, so nothing can be proven", remedy)
-    for index, check in enumerate(profile.healthy.checks):
-        try:
-            parse_check(check)
-        except BadCheck as error:
-            yield Flaw(("healthy", "checks", index), error.what, error.remedy)
-    if why := why_no_seal(profile.sealed):
-        yield Flaw(("sealed",), why.removesuffix("."), "Write one of those")
-    for index, identity in enumerate(profile.allow):
-        try:
-            Dependency.parse(identity)
-        except BadDependencyId as error:
-            yield Flaw(("allow", index), error.what, error.remedy)
-
-
 _FAILED = {
     Mode.REFUSE: "refused",
     Mode.BLACKHOLE: "dropped in silence",
@@ -412,25 +384,3 @@ def _labels(allow: Sequence[str]) -> list[str]:
 def _listed(labels: Sequence[str]) -> str:
     *most, last = labels
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _bad_environment(names: Sequence[str]) -> Iterator[Flaw]:
-    for index, name in enumerate(names):
-        if "=" in name:
-            why = "an environment variable is given by its name, never with its value"
-            yield Flaw(("service", "environment", index), why, f"Write only {name.partition('=')[0]}")
-        elif not name or "\0" in name:
-            yield Flaw(("service", "environment", index), f"{name!r} is not the name of an environment variable")
-
-
-def _endless(profile: Profile) -> Iterator[Flaw]:
-    healthy = profile.healthy
-    numbers: list[tuple[tuple[str, str], float]] = [
-        (("recovery", "deadline_s"), profile.recovery.deadline_s),
-        (("recovery", "soak_s"), profile.recovery.soak_s),
-        (("healthy", "every_s"), healthy.every_s),
-        (("healthy", "timeout_s"), healthy.timeout_s),
-    ]
-    for path, number in numbers:
-        if not math.isfinite(number):
-            yield Flaw(path, "the number has no end", "Write the seconds to wait, e.g. 60")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from belljar_tui.core.profile import VERSION, Profile, claim_of, flaws
+from belljar_tui.core.profile import VERSION, Profile, claim_of
+from belljar_tui.core.profile_flaws import flaws
 from belljar_tui.errors import BadProfile
 from belljar_tui.journal import yaml_file
 from belljar_tui.journal.profile_migrate import migrated

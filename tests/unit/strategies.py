@@ -12,7 +12,8 @@ from msgspec import inspect
 from belljar_tui.core import commands as cmd
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Dependency, Mode, Protocol, Settings, Wanted
-from belljar_tui.core.profile import VERSION, Profile, flaws
+from belljar_tui.core.profile import VERSION, Profile
+from belljar_tui.core.profile_flaws import flaws
 from belljar_tui.wire import messages as msg
 
 T = TypeVar("T")

@@ -8,7 +8,8 @@ import pytest
 from belljar_tui.core import events as ev
 from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode, Seal, Wanted
-from belljar_tui.core.profile import VERSION, Profile, Recovery, Verdict, claim_of, flaws, profile_of, wanted_of
+from belljar_tui.core.profile import VERSION, Profile, Recovery, Verdict, claim_of, profile_of, wanted_of
+from belljar_tui.core.profile_flaws import flaws
 from belljar_tui.core.search import Conclusion, Conflict, Found, Question
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome, Trial, TrialVerdict

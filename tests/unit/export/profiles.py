@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from belljar_tui.core.model import Dependency, Endpoint, Mode, Protocol
-from belljar_tui.core.profile import DependencyEvidence, Evidence, Healthy, Limits, Profile, Service, Verdict, flaws
+from belljar_tui.core.profile import DependencyEvidence, Evidence, Healthy, Limits, Profile, Service, Verdict
+from belljar_tui.core.profile_flaws import flaws
 from belljar_tui.errors import BadDependencyId
 from belljar_tui.export.contract import has_address
 
