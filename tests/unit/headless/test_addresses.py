@@ -9,7 +9,8 @@ import pytest
 
 from belljar_tui.core.profile import Profile, profile_of
 from belljar_tui.core.state import State
-from belljar_tui.headless.opening import Asked, _prepare, asked_for_profile
+from belljar_tui.headless.asked import Asked
+from belljar_tui.headless.opening import _prepare, asked_for_profile
 from belljar_tui.journal.profile_file import read_profile, write_profile
 from belljar_tui.wire.messages import Checks, Prepare
 
