@@ -17,7 +17,7 @@ from test_run import Shop
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 NEEDED = ["dns:", "tcp://db:5432", "tcp://front:80"]
 SOFT = ["tcp://audit:9000", "tcp://cache:6379"]
-DEADLINE = ("--deadline", "4", "--health-every", "0.25")
+DEADLINE = ("--deadline", "6", "--health-every", "0.25")
 
 
 def belljar(*words: str) -> subprocess.CompletedProcess[str]:
