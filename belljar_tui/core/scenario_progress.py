@@ -18,8 +18,9 @@ def progress(scenario: Scenario, state: State, now: float) -> str:
     if coming is None:
         return f"{scenario.name}: all {len(scenario.steps)} steps are done"
     number, step = coming
-    left = f"step {number} of {len(scenario.steps)} in {step.moment - at:.0f} s"
-    return f"{scenario.name} · {at:.0f} s · {left}: {words_of(step).removeprefix(f'at {step.moment:g} s ')}"
+    what = words_of(step).removeprefix(f"at {step.moment:g} s ")
+    count = len(scenario.steps)
+    return f"step {number} of {count} in {step.moment - at:.0f} s: {what} · {at:.0f} s into {scenario.name}"
 
 
 def _beginning(scenario: Scenario) -> str:

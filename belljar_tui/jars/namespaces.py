@@ -167,16 +167,15 @@ class NamespaceJar:
         Were `unshare` killed, nobody could tell when that is: asyncio waits for the agent's output to be closed, and
         the kernel closes the files of a PID 1 before it kills the others of its namespace.
         """
-        agents: list[psutil.Process] = []
         if unshare.returncode is None:
             with contextlib.suppress(psutil.NoSuchProcess):
-                agents = psutil.Process(unshare.pid).children()
-            for agent in agents:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    agent.kill()
-            if not agents:  # it may be about to have one, whose end is the end of its input
-                with contextlib.suppress(ProcessLookupError):
-                    unshare.kill()
+                itself = psutil.Process(unshare.pid)
+                agents = itself.children()
+                for agent in agents:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        agent.kill()
+                if not agents:  # it may be about to have one, whose end is the end of its input
+                    itself.kill()  # not asyncio's kill: that reaps one that has just ended, and asyncio complains of it
         if unshare.stdin is not None:
             unshare.stdin.close()
         await self._ended(unshare, _KILLED_S)

@@ -37,7 +37,7 @@ async def test_the_next_step_is_told_and_the_end_with_its_exit_code() -> None:
     with patch("belljar_tui.tui.app.leave_for_sure"):
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
             session.now = lambda: 5.2  # type: ignore[method-assign]
-            await until(pilot, lambda: "outage · 5 s · step 2 of 2 in 4 s: restore all" in screen_text(app))
+            await until(pilot, lambda: "step 2 of 2 in 4 s: restore all · 5 s into outage" in screen_text(app))
             is_over.set()
             await until(pilot, lambda: isinstance(app.screen, NoticeScreen))
             assert "The scenario has run." in screen_text(app)

@@ -26,6 +26,6 @@ def test_the_next_step_and_how_long_until_then() -> None:
             ev.HealthChanged(at=12, health=Health.HEALTHY, check="", detail=""),
         ]
     )
-    assert progress(SCRIPT, state, 14) == "outage · 2 s · step 2 of 3 in 3 s: restore all"
-    assert progress(SCRIPT, state, 20) == "outage · 8 s · step 3 of 3 in 1 s: expect healthy by 9 s"
+    assert progress(SCRIPT, state, 14) == "step 2 of 3 in 3 s: restore all · 2 s into outage"
+    assert progress(SCRIPT, state, 20) == "step 3 of 3 in 1 s: expect healthy by 9 s · 8 s into outage"
     assert progress(SCRIPT, state, 22) == "outage: all 3 steps are done"
