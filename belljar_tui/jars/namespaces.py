@@ -36,6 +36,8 @@ GRACE_S = 2.0
 _NAMESPACE_DEADLINE_S = 5.0
 _KILLED_S = 2.0
 """A kernel that needs longer to end what was killed is very busy, or `unshare` was stopped by somebody."""
+_READS_S = 2.0
+"""How long the agent may take to read that it is to end."""
 _WORDS_KEPT = 20
 _CHILD_KILLED = "sigprocmask unblock failed"
 """What util-linux 2.38's `unshare` says when a signal ended its child, in place of the signal."""
@@ -122,7 +124,7 @@ class NamespaceJar:
         """Ask for the end; `events` goes on to the last. `finish` waits for it, and sees that nothing is left."""
         self._is_finishing = True
         with contextlib.suppress(TimeoutError):  # it may have stopped reading: `finish` ends it in any case
-            await asyncio.wait_for(self._send(msg.Finish(self._grace_s)), self._grace_s)
+            await asyncio.wait_for(self._send(msg.Finish(self._grace_s)), _READS_S)
 
     async def finish(self) -> None:
         """End the service and the agent; leave nothing behind. Safe to call twice."""
