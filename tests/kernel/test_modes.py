@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
@@ -168,17 +169,25 @@ def _call_often(address: str, calls: int) -> int:
     return refused
 
 
+def _retried() -> int:
+    """SYNs that were sent again in this namespace."""
+    names, values = (line.split() for line in Path("/proc/net/netstat").read_text().splitlines()[:2])
+    return int(values[names.index("TCPSynRetrans")])
+
+
 async def _flaky() -> None:
     jar = Jar()
     assert jar.ruleset.dice, "this kernel has neither hash nor numgen, and does no flaky"
     for address in BOTH:
         with await asyncio.to_thread(pooled, address) as flow:
-            jar.held = 0
+            jar.held, before = 0, _retried()
             jar.cut(tcp(address), mode=Mode.FLAKY, settings=Settings(fraction=0.3))
             refused = await asyncio.to_thread(_call_often, address, 1000)
             assert 227 <= refused <= 373, "five standard deviations of 300"
             counts = jar.ruleset.read()[tcp(address)][1]
-            assert (counts.calls.packets, counts.failed.packets, jar.held) == (1000, refused, refused)
+            retried = _retried() - before  # on a busy machine: the kernel sees one more packet, and so do we
+            assert counts.calls.packets == 1000 + retried
+            assert refused <= counts.failed.packets == jar.held <= refused + retried
             for _ in range(50):
                 flow.sendall(b"x")
                 assert flow.recv(1) == b"x", "what is established goes on"
