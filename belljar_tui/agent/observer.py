@@ -28,6 +28,7 @@ _NO_MORE = Count(1 << 63)
 _RESOLVER = "127.0.0.53"
 """Whom a service of a native jar believes to ask; in a container it is whoever the engine wrote down."""
 _NAMES_PORT = 53
+_LATE_ROUNDS = 3
 _QUERIES_NAMED = 8
 """Open queries whose caller is looked for: services ask often, and are few."""
 
@@ -71,6 +72,10 @@ class Observer:
         """Blocked calls as the kernel had them one round ago. What is unsaid of *those* by now was never held; of
         the newest, some may still be waiting in the queue."""
         self._last_mode: dict[Dependency, Mode] = {}
+        """How each was cut last so that calls are blocked."""
+        self._accepted: Counter[Dependency] = Counter()
+        """Those that are cut so that calls are accepted and their flows reset later, which holds nobody; and for how many
+        rounds more such flows may be counted."""
         self._silent: dict[Dependency, Counts] = {}
         """Of what is cut so that it hangs, what had been counted when the cut was first seen."""
         self._said: dict[Dependency, ev.TrafficCounted] = {}
@@ -189,6 +194,7 @@ class Observer:
             final = blocked if is_last else self._counted.get(dependency, 0)
             self._counted[dependency] = blocked
             self._say_unnamed(dependency, final - self._blocked_said[dependency])
+            self._accepted[dependency] = max(0, self._accepted[dependency] - 1)
         self._say_firsts_lost(self._enforcer.met_seals())
 
     def change(self, apply: Callable[[], None]) -> None:
@@ -213,8 +219,10 @@ class Observer:
             calls = opened.calls.packets + self._met_seal[dependency, False]
             self._say_traffic(dependency, calls, opened.packets.packets, opened.packets.bytes)
             mode = self._enforcer.mode_of(str(dependency))
-            if mode is not None:
+            if mode is not None and mode not in NEVER_BLOCKS:
                 self._last_mode[dependency] = mode
+            if self._enforcer.wanted.settings_of(str(dependency)).after_bytes is not None:
+                self._accepted[dependency] = _LATE_ROUNDS
             met[dependency] = self._met(dependency, tally)
             self._say_silent(dependency, met[dependency])
         return met
@@ -239,10 +247,12 @@ class Observer:
         """Blocked calls that the kernel counted and nobody held."""
         if missing <= 0:
             return
-        mode = self._enforcer.mode_of(str(dependency)) or self._last_mode.get(dependency, Mode.REFUSE)
+        mode = self._enforcer.mode_of(str(dependency))
+        if mode is None or mode in NEVER_BLOCKS:
+            mode = self._last_mode.get(dependency, Mode.REFUSE)
         self._blocked_said[dependency] += missing
         self._say_blocked(dependency, mode, NOBODY, missing)
-        if self.holds_calls:
+        if self.holds_calls and not self._accepted[dependency]:
             self._emit(ev.EventsLost(at=self._now(), source="callers", count=missing))
 
     def _say_firsts_lost(self, met: int) -> None:

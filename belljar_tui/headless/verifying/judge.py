@@ -121,10 +121,12 @@ def _leak(profile: Profile, state: State) -> str:
 
 
 def _holes(profile: Profile, state: State) -> list[str]:
-    """Ways around the seal that the profile does not name. The mounts it names are part of its claim."""
+    """Ways around the seal that the profile does not name. The mounts it names are part of its claim; what the engine
+    leaves open to every container is not the profile's to name."""
     container = profile.service.container
     named = {mount.split(":")[1] for mount in container.mounts} if container is not None else set()
-    found = (hole for hole in state.holes if hole.kind == "mounts" or hole.path not in named)
+    own = (hole for hole in state.holes if hole.kind != "family")
+    found = (hole for hole in own if hole.kind == "mounts" or hole.path not in named)
     return [f"A hole in the seal that the profile does not name: {hole.source} at {hole.path}." for hole in found]
 
 

@@ -71,6 +71,7 @@ def test_healthy_to_the_end_of_the_soak_holds_and_says_nothing() -> None:
         ("files", "/conf", Verdict.HOLDS),
         ("files", "/etc/name", Verdict.UNSEALED),
         ("mounts", "/conf", Verdict.UNSEALED),
+        ("family", "vsock", Verdict.HOLDS),
     ],
 )
 def test_a_hole_that_the_profile_does_not_name_unseals(kind: str, path: str, verdict: Verdict) -> None:
