@@ -74,8 +74,8 @@ class Observer:
         self._last_mode: dict[Dependency, Mode] = {}
         """How each was cut last so that calls are blocked."""
         self._accepted: Counter[Dependency] = Counter()
-        """Those that are cut so that calls are accepted and their flows reset later, which holds nobody; and for how many
-        rounds more such flows may be counted."""
+        """Those that are cut so that calls are accepted and their flows reset later, which holds nobody; and for how
+        many rounds more such flows may be counted."""
         self._silent: dict[Dependency, Counts] = {}
         """Of what is cut so that it hangs, what had been counted when the cut was first seen."""
         self._said: dict[Dependency, ev.TrafficCounted] = {}
