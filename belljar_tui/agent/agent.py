@@ -94,18 +94,7 @@ class Agent:
                 lambda: self._on_lost("virtual", 1),
                 self._on_broken,
             )
-        self._names = NameServer(
-            [_address_and_port(text) for text in prepare.nameservers or self._own_nameservers()],
-            AGENT_MARK,
-            lambda name, addresses, detail: self._resolutions.on_resolved(name, addresses, detail),
-            self._fate_of_all_names,
-            lambda size, peer: self._observer.on_query(size, peer),
-            lambda mode, peer: self._observer.on_query_blocked(mode, peer),
-            lambda name: self._enforcer.answer_of(name),
-            lambda name, peer: self._observer.on_name_failed(name, peer),
-            self._meant_for,
-            self._apart,
-        )
+        self._names = self._name_server()
         if self._attachment is not None:
             self._attachment.require_loopback()
             self._names.warm()  # before there is a table: the target's queries are not to wait for it
@@ -149,6 +138,21 @@ class Agent:
             self._emit(proof)  # only now: it tells that the jar is ready
         elif proof.ok or not self._is_contained:
             self._start_service()
+
+    def _name_server(self) -> NameServer:
+        """Not yet listening. What it tells goes to parts that are made later: nothing asks it before."""
+        return NameServer(
+            [_address_and_port(text) for text in self._prepare.nameservers or self._own_nameservers()],
+            AGENT_MARK,
+            lambda name, addresses, detail: self._resolutions.on_resolved(name, addresses, detail),
+            self._fate_of_all_names,
+            lambda size, peer: self._observer.on_query(size, peer),
+            lambda mode, peer: self._observer.on_query_blocked(mode, peer),
+            lambda name: self._enforcer.answer_of(name),
+            lambda name, peer: self._observer.on_name_failed(name, peer),
+            self._meant_for,
+            self._apart,
+        )
 
     def _fate_of_all_names(self) -> Mode | None:
         """How name service as a whole fails; with `dns` it lives, and each name is answered as the cut says."""
