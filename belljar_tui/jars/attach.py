@@ -236,7 +236,10 @@ class AttachJar:
         return way
 
     def _host_way(self, pid: int) -> HostWay:
-        namespaces = Namespaces(pid)
+        try:
+            namespaces = Namespaces(pid)
+        except ProcessLookupError as error:
+            raise self._stopped_early() from error
         self._prepare = msgspec.structs.replace(self._prepare, target=namespaces.pid_inside)
         waiting, self._waiting = self._waiting or WaitingAgent(), None
         return HostWay(namespaces, waiting)

@@ -56,19 +56,22 @@ class Namespaces:
     """A target's namespaces, held by descriptors: whatever becomes of its pid, these are what was meant."""
 
     def __init__(self, pid: int) -> None:
-        """Raises TargetUnfit when the process is gone, or closed to us."""
+        """Raises ProcessLookupError when the process is gone, and TargetUnfit when it is closed to us."""
         self._open: dict[str, int] = {}
         try:
             for kind in ("net", "pid", "user"):
                 self._open[kind] = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
             self.pid_inside = _pid_inside(pid)
-        except OSError as error:
+        except PermissionError as error:
             self.close()
             raise TargetUnfit(
                 f"The namespaces of process {pid} cannot be entered.",
                 str(error.strerror).lower(),
-                "Run belljar as root (sudo)." if isinstance(error, PermissionError) else "It has ended.",
+                "Run belljar as root (sudo).",
             ) from error
+        except OSError as error:
+            self.close()
+            raise ProcessLookupError(error.errno, f"process {pid} is gone") from error
         self.shares_pids = self._is_ours("pid")
         """Whether its PID namespace is the one we are in."""
         if self.shares_pids:

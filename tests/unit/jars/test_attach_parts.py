@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -10,9 +12,12 @@ import pytest
 from belljar_tui.core import events as ev
 from belljar_tui.errors import BellJarError, TargetUnfit, UsageError
 from belljar_tui.headless.picking import row_of
+from belljar_tui.jars.attach import AttachJar
 from belljar_tui.jars.engine import seconds_of
 from belljar_tui.jars.lives import Lives
 from belljar_tui.jars.target import Target, process_target, require_fit
+from belljar_tui.jars.waiting_agent import HOST
+from belljar_tui.wire.messages import Prepare
 
 COMPOSE = "com.docker.compose"
 
@@ -96,3 +101,11 @@ def test_a_row_shows_name_image_service_networks_and_health() -> None:
         "Status": "Up 3 minutes (health: starting)",
     }
     assert row_of(listed) == ("abc", ("shop-web-1", "shop:1", "shop/web", "backend, front", "starting"))
+
+
+def test_a_process_that_ends_before_its_namespaces_are_held_is_told_as_that() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # a zombie: its pid is there, its namespaces are not
+        jar = AttachJar(Target(name="brief", pid=ended.pid), Prepare(("true",)), via=HOST, clock_zero=0.0)
+        with pytest.raises(TargetUnfit, match="brief stopped while BellJar attached to it"):
+            asyncio.run(jar.start())
