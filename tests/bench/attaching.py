@@ -1,17 +1,20 @@
 """Attaching in figures: `python tests/bench/attaching.py IMAGE`, beside an engine that has IMAGE (with Python).
 
 From the decision to the proven seal, both ways, against a plain container's start; the same for an agent that waits
-loaded, as for a target that comes back; the gap of a restart; and open traffic between two containers, sealed and not.
+loaded, as for a target that comes back; the gap of a restart; and open traffic to one container from three, in turns:
+a sealed one, a bare one, and one whose namespace has a single rule of nftables, which is the least that any firewall
+costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import docker
 from containers import plain_s
@@ -24,36 +27,37 @@ from belljar_tui.jars.waiting_agent import HOST, SIDECAR, WaitingAgent
 from belljar_tui.wire.messages import Prepare
 
 ROUNDS = 7
-SLICE_S, SLICES = 1.0, 12
-NETWORK = "belljar-bench"
+SLICE_S, TURNS = 0.2, 100
+NETWORK, SOURCES = "belljar-bench", ("source", "bare", "ruled")
 LOADED_S = 1.0
 """By then a waiting agent has loaded all it needs."""
+_ONE_RULE = "table inet one { chain out { type filter hook output priority 0; ct state new accept; }; }"
 _SINK = """
-import socket
-listening = socket.create_server(("", 5001))
-while True:
-    call, _ = listening.accept()
+import socket, threading
+def drain(call):
     while call.recv(1 << 20): pass
-    call.close()
+listening = socket.create_server(("", 5001))
+while True: threading.Thread(target=drain, args=(listening.accept()[0],)).start()
 """
 _SOURCE = """
 import socket, sys, time
-call = socket.create_connection(("sink", 5001)); block = bytes(1 << 18); sent = 0
-end = time.perf_counter() + {seconds}
-while time.perf_counter() < end: sent += call.send(block)
-print(sent)
+call = socket.create_connection(("sink", 5001)); block = bytes(1 << 18)
+for line in sys.stdin:
+    sent = 0; began = time.perf_counter(); end = began + float(line)
+    while time.perf_counter() < end: sent += call.send(block)
+    print(sent / (time.perf_counter() - began), flush=True)
 """
 
 
 @contextmanager
-def two(client: docker.DockerClient, image: str) -> Iterator[tuple[Container, Container]]:
-    """A source to attach to and a sink, on a network of their own."""
+def sources(client: docker.DockerClient, image: str) -> Iterator[list[Container]]:
+    """One to attach to, a bare one and one for the single rule, on a network of their own that has a sink."""
     network = client.networks.create(NETWORK)
     made: list[Container] = []
     try:
-        for name, command in (("sink", ["python3", "-c", _SINK]), ("source", ["sleep", "1000"])):
+        for name, command in (("sink", ["python3", "-c", _SINK]), *((n, ["sleep", "1000"]) for n in SOURCES)):
             made.append(client.containers.run(image, command, name=name, network=NETWORK, detach=True, init=True))
-        yield made[1], made[0]
+        yield made[1:]
     finally:
         for each in made:
             each.remove(force=True)
@@ -97,25 +101,56 @@ async def gap_s(target: Container, via: str) -> float:
     return gap
 
 
-def sent(source: Container) -> float:
+def sent(source: subprocess.Popen[str]) -> float:
     """Bytes a second."""
-    _, said = source.exec_run(["python3", "-c", _SOURCE.format(seconds=SLICE_S)])
-    return int(bytes(said)) / SLICE_S  # type: ignore[arg-type]  # no stream was asked for
+    assert source.stdin
+    assert source.stdout
+    source.stdin.write(f"{SLICE_S}\n")
+    source.stdin.flush()
+    return float(source.stdout.readline())
 
 
-async def traffic(source: Container, via: str) -> tuple[float, float]:
-    """Median bytes a second without and with the seal, in turns."""
-    without, within = [], []
-    for _ in range(SLICES):
-        without.append(await asyncio.to_thread(sent, source))
-        jar = AttachJar(await find(source.name or ""), Prepare(service=()), via=via, clock_zero=time.monotonic())
-        await jar.start()
-        draining = asyncio.create_task(drained(jar))
-        await asyncio.sleep(LOADED_S)
-        within.append(await asyncio.to_thread(sent, source))
-        await jar.finish()
-        await draining
-    return statistics.median(without), statistics.median(within)
+def in_turns(containers: list[Container]) -> list[list[float]]:
+    """What each sent in a second, turn by turn, the order changing."""
+    turns = []
+    with ExitStack() as ends:
+        running = [ends.enter_context(sending(each)) for each in containers]
+        for number in range(TURNS):
+            order = list(enumerate(running))[:: 1 if number % 2 else -1]
+            met = {which: sent(source) for which, source in order}
+            turns.append([met[which] for which in range(len(running))])
+    return turns
+
+
+@contextmanager
+def sending(container: Container) -> Iterator[subprocess.Popen[str]]:
+    command = ["docker", "exec", "-i", container.id or "", "python3", "-c", _SOURCE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        yield running
+        running.communicate()
+
+
+async def traffic(containers: list[Container], via: str) -> tuple[float, float, float]:
+    """Bytes a second of the sealed source; its share of the bare one's, and that of the one with a rule. Medians."""
+    jar = AttachJar(await find(SOURCES[0]), Prepare(service=()), via=via, clock_zero=time.monotonic())
+    await jar.start()
+    draining = asyncio.create_task(drained(jar))
+    await asyncio.sleep(LOADED_S)
+    turns = await asyncio.to_thread(in_turns, containers)
+    await jar.finish()
+    await draining
+    median = statistics.median
+    return (
+        median(sealed for sealed, _, _ in turns),
+        median(sealed / bare for sealed, bare, _ in turns),
+        median(ruled / bare for _, bare, ruled in turns),
+    )
+
+
+def give_one_rule(container: Container) -> None:
+    container.reload()
+    entering = ["nsenter", "-t", str(container.attrs["State"]["Pid"]), "-n", "nft", "-f", "-"]
+    subprocess.run(entering, input=_ONE_RULE.replace("; ", "\n").replace("{ ", "{\n"), text=True, check=True)
 
 
 async def drained(jar: AttachJar) -> None:
@@ -126,7 +161,8 @@ async def drained(jar: AttachJar) -> None:
 def main() -> None:
     image = sys.argv[1]
     client = docker.from_env()
-    with two(client, image) as (source, _):
+    with sources(client, image) as made:
+        source = made[0]
         name = source.name or ""
         plain = statistics.median(plain_s(client, image) for _ in range(ROUNDS))
         host = statistics.median(asyncio.run(sealed_s(name, HOST)) for _ in range(ROUNDS))
@@ -139,9 +175,12 @@ def main() -> None:
         for via in (HOST, SIDECAR):
             gap = statistics.median(asyncio.run(gap_s(source, via)) for _ in range(3))
             print(f"gap after a restart   {gap * 1e3:7.0f} ms   via {via}")
+        give_one_rule(made[2])
         for via in (HOST, SIDECAR):
-            without, within = asyncio.run(traffic(source, via))
-            print(f"open traffic          {within / 1e6:7.0f} MB/s via {via}   {within / without:.3f} of without")
+            sealed, share, ruled = asyncio.run(traffic(made, via))
+            print(
+                f"open traffic          {sealed / 1e6:7.0f} MB/s via {via}   {share:.3f} of bare; one rule {ruled:.3f}"
+            )
 
 
 if __name__ == "__main__":
