@@ -94,6 +94,8 @@ class Observer:
         self._met_seals = 0
         """Calls that only the seal has counted, as the kernel had them one round ago."""
         self._firsts_lost = 0
+        self._open_lost = 0
+        """Open calls since the last round that nobody had the time to ask the caller of."""
         self.recent: list[Flow] = []
         """Flows held since last asked; the proof of the seal looks here."""
 
@@ -132,7 +134,10 @@ class Observer:
         if not is_counted:
             self._firsts += 1
             self._met_seal[dependency, False] += 1
-        self._see(dependency, flow.endpoint, self._caller(flow))
+        caller = self._caller_in_time(flow)
+        if caller is None:
+            self._open_lost += 1
+        self._see(dependency, flow.endpoint, caller or NOBODY)
 
     def on_standing(self, connection: Connection) -> None:
         """A connection from before us: what it calls is a dependency, whether or not it says anything now."""
@@ -196,6 +201,9 @@ class Observer:
             self._say_unnamed(dependency, final - self._blocked_said[dependency])
             self._accepted[dependency] = max(0, self._accepted[dependency] - 1)
         self._say_firsts_lost(self._enforcer.met_seals())
+        if self._open_lost:
+            self._emit(ev.EventsLost(at=self._now(), source="callers", count=self._open_lost))
+            self._open_lost = 0
 
     def change(self, apply: Callable[[], None]) -> None:
         """Do what changes the wanted state: what is counted before is said before, and what comes after has a start.

@@ -17,7 +17,7 @@ from belljar_tui.agent.counts import Counts, Verdict, fails_some
 from belljar_tui.agent.modes import flaky
 from belljar_tui.agent.netlink import CREATE, ECHO, Message, Netfilter, NetlinkError
 from belljar_tui.agent.nft import QueueTo
-from belljar_tui.agent.ruleset_chains import early_rules, holding_open_calls, table, while_alive
+from belljar_tui.agent.ruleset_chains import early_rules, holding_open_calls, passing_known_flows, table, while_alive
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL)
@@ -98,6 +98,7 @@ class Ruleset:
                 self._queue_to = queue_to
                 self._has(holding_open_calls(queue_to))
             break
+        self._has(passing_known_flows())
         self.hears_names = self.logs and self._has(ruleset_claims.messages())
         self.dice = next((dice for dice in flaky.DICE if self._has(flaky.probe(dice))), "")
 

@@ -23,7 +23,8 @@ What the messages built here stand for (KEY is `address . protocol . port`):
         loopback: the resolver's port accept; not @forwarded goto seen
         meta nfproto vmap @seal_watch }                      # open: goto meet; cut: goto strange
       chain seen     { log group 5 accept }
-      chain opened   { limit rate 500/second burst 500 packets meta nfproto @alive queue num 8 bypass
+      chain opened   { ct status confirmed accept        # counted; of a flow that is known, and never answered
+                       limit rate 500/second burst 500 packets meta nfproto @alive queue num 8 bypass
                        goto seen }
       chain meet     { meta nfproto @alive queue num 7 bypass    # an endpoint's first calls: the seal has counted them
                        goto seen }
@@ -49,6 +50,7 @@ What the messages built here stand for (KEY is `address . protocol . port`):
         meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER }
     }
 
+Of an open flow only the first packet is looked at: to the kernel each datagram of one that is never answered is new.
 Open calls are held too, as long as they are not too many: a caller that is gone at once is lost to the log's reader.
 Of calls that meet a cut more are held, but not so many that they would wait for one another: beyond the limit, and
 while the agent is behind, they fail at once, counted and unnamed. Where it has not said for two seconds that it lives,
@@ -78,6 +80,8 @@ _PLAIN = (
     *("seen", "opened", "meet", "hold", "strange", "due", "count", "fails"),
     *("refuse", "blackhole", "reset", "unreachable", "hang", "slow"),
 )
+_CONFIRMED = 1 << 3
+"""IPS_CONFIRMED: its first packet has left."""
 _HELD_PER_SECOND = 500
 """Open calls held for attribution: at some 0.1 ms each, no more than a twentieth of one processor."""
 _CUT_HELD_PER_SECOND, _CUT_HELD_AT_ONCE = 3000, 1000
@@ -129,6 +133,12 @@ def holding_open_calls(queue_to: QueueTo) -> list[Message]:
     """What holds open calls, too, up to a rate; not every kernel has `limit`."""
     limited = [ex.limit(_HELD_PER_SECOND, _HELD_PER_SECOND), queue_to(nft.OPENED)]
     return [rule("opened", limited, is_first=True)]
+
+
+def passing_known_flows() -> list[Message]:
+    """What lets an open flow's later packets pass unlogged; not every kernel has `ct status`."""
+    is_known = [ex.ct(ex.CT_STATUS), ex.masked(_CONFIRMED), ex.compare(struct.pack("=I", 0), ex.NOT_EQUAL)]
+    return [rule("opened", [*is_known, ex.verdict(ex.ACCEPT)], is_first=True)]
 
 
 def while_alive(queue_to: QueueTo, *, has_limit: bool) -> QueueTo:

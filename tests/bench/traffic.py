@@ -7,6 +7,7 @@ attribution it has the table only. haproxy runs with one thread, and is left awa
 throughput    one TCP stream to a neighbour's echo and back, MB/s
 round trip    one byte there and back, µs
 connections   one after another: connect, one byte there and back, close; a second
+datagrams     from one socket to where nobody answers (metrics, say); a second. None through haproxy
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -36,11 +38,23 @@ from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core.model import Wanted
 
 ROUNDS = 5
+DATAGRAMS = 20_000
 Where = tuple[str, int]
+
+
+def datagrams_per_s(where: Where) -> float:
+    with socket.socket(type=socket.SOCK_DGRAM) as sending:
+        began = time.perf_counter()
+        for _ in range(DATAGRAMS):
+            sending.sendto(bytes(100), where)
+        return DATAGRAMS / (time.perf_counter() - began)
+
+
 KINDS: dict[str, Callable[[Where], float]] = {
     "throughput_mb_s": lambda where: lanes.megabytes_per_s(where, 200 << 20),
     "round_trip_us": lanes.round_trip_us,
     "connections_per_s": lanes.calls_per_s,
+    "datagrams_per_s": datagrams_per_s,
 }
 
 
@@ -88,6 +102,8 @@ def measured() -> lanes.Figures:
 
     def turn(who: str, where: Where) -> None:
         for kind, measure in KINDS.items():
+            if measure is datagrams_per_s and who == "haproxy":
+                continue
             found[kind].setdefault(who, []).append(measure(where))
 
     proxy = lanes.haproxy() if has_haproxy else None

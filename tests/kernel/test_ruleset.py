@@ -7,13 +7,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from worlds import NEIGHBOUR4, NEIGHBOUR6, PRIVILEGES, run_in_jar, says, says_udp
 
 from belljar_tui.agent.counts import Counts
+from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.netlink import Netfilter
-from belljar_tui.agent.nft import QUEUES
+from belljar_tui.agent.nft import LOG_GROUP, OPENED, QUEUES
+from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.agent.sockets import SocketTable
@@ -24,12 +27,12 @@ pytestmark = pytest.mark.kernel
 BOTH = (NEIGHBOUR4, NEIGHBOUR6)
 
 
-def made() -> Ruleset:
+def made(on_opened: Callable[[Flow], None] = lambda _: None) -> Ruleset:
     """The table, with readers on its queues; calls are made in threads, since our loop reads."""
     ruleset = Ruleset(Netfilter(), 5300, [])
     ruleset.create()
     for queue in QUEUES:
-        CallQueue(queue, lambda _: None, lambda _: None).start()
+        CallQueue(queue, on_opened if queue == OPENED else lambda _: None, lambda _: None).start()
     return ruleset
 
 
@@ -208,3 +211,36 @@ async def _owner() -> None:
 @PRIVILEGES
 def test_the_table_dies_with_its_owner_and_obeys_nobody_else(flags: tuple[str, ...]) -> None:
     run_in_jar(_owner, flags)
+
+
+ONE_WAY = Endpoint(NEIGHBOUR4, Protocol.UDP, 7009)
+
+
+async def _one_way() -> None:
+    """Metrics, say: datagrams to one that never answers, each of which the kernel calls new."""
+    seen: list[Flow] = []
+    ruleset = made(seen.append)
+    FlowLog(LOG_GROUP, seen.append, lambda _: None).start()
+    ruleset.change([], {ONE_WAY: None}, None, seal_changes=False)
+    ruleset.hold_calls(keeps_up=True)
+    for sender in range(2):
+        with socket.socket(type=socket.SOCK_DGRAM) as sending:
+            for _ in range(2000):
+                sending.sendto(b"x", (NEIGHBOUR4, ONE_WAY.port))
+                await asyncio.sleep(0)
+            counts = ruleset.read()[ONE_WAY][1]
+            assert (counts.calls.packets, counts.packets.packets) == ((sender + 1) * 2000,) * 2
+            if sender == 0:
+                continue
+            before = ruleset.change([ONE_WAY], {ONE_WAY: Mode.BLACKHOLE}, None, seal_changes=False)
+            assert before[ONE_WAY].calls.packets == 4000
+            for _ in range(100):
+                sending.sendto(b"x", (NEIGHBOUR4, ONE_WAY.port))
+            assert ruleset.read()[ONE_WAY][1].calls.packets == 100, "cut, each is a call that failed"
+    assert len({flow.source_port for flow in seen if flow.endpoint == ONE_WAY}) == 2
+    assert len(seen) < 20, "of each flow the first, and what came before that had left"
+
+
+@PRIVILEGES
+def test_a_flow_that_is_never_answered_is_looked_at_once_and_counted_whole(flags: tuple[str, ...]) -> None:
+    run_in_jar(_one_way, flags)
