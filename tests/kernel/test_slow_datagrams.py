@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
@@ -21,8 +22,10 @@ from test_virtual import A, B, resolved
 from test_virtual import Jar as VirtualJar
 from worlds import NEIGHBOUR4, NEIGHBOUR6, met_udp, with_neighbour
 
+from belljar_tui.agent import expressions as ex
 from belljar_tui.agent import mounts
 from belljar_tui.agent.lane_datagrams import DatagramLane
+from belljar_tui.agent.netlink import nested, text
 from belljar_tui.agent.nft import OPENED
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.core import events as ev
@@ -271,6 +274,18 @@ async def _pings() -> None:
     assert jar.counted() == (2, 0)
 
 
+async def _no_queue() -> None:
+    """Where the kernel has none there is nobody who could let a datagram go, and none gets past."""
+    unknown = lambda _, __: nested(1, text(1, "unheard-of"))  # noqa: E731
+    with patch.object(ex, "queue_native", unknown), patch.object(ex, "queue_xtables", unknown):
+        jar = Jar()
+    assert jar.ruleset.queue == "none"
+    jar.want(Mode.SLOW, identity(NEIGHBOUR4), settings=Settings(delay_s=0.0))
+    assert await met_udp(NEIGHBOUR4, 7000, 0.3) != "echo"
+    assert await met_udp(NEIGHBOUR6, 7000) == "echo"
+    assert not jar.troubles()
+
+
 _AGENT = f"""
 import asyncio, time
 from belljar_tui.core.model import Mode, Settings
@@ -354,6 +369,10 @@ def test_what_waits_follows_the_wanted_state() -> None:
 
 def test_a_slow_dependency_for_a_time_is_at_full_speed_afterwards() -> None:
     run_in_namespaces(_for_a_time, unprivileged=False)
+
+
+def test_a_kernel_without_a_queue_lets_no_datagram_past() -> None:
+    run_in_namespaces(_no_queue, unprivileged=False)
 
 
 def test_of_two_names_on_one_address_the_one_that_is_slow_is_late() -> None:
