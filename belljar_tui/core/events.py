@@ -322,6 +322,8 @@ class SearchStarted(Event, frozen=True, kw_only=True):
     soak_s: float = 0.0
     """Steady: seconds that a cut lasts; cold: seconds that health must hold."""
     jobs: int = 1
+    has_virtual_addresses: bool = True
+    """Names on one address are dependencies of their own in its jars."""
 
 
 class TrialStarted(Event, frozen=True, kw_only=True):
