@@ -168,7 +168,9 @@ class Session:
             self.reject(msgspec.json.encode(command).decode(), str(error))
             return
         if isinstance(command, cmd.Cut):
-            why = why_no_cut(identity, command.mode, command.given, self.state.lacks, has_unix=self.state.has_unix)
+            state = self.state
+            has_unix, has_queue = state.has_unix, state.has_queue
+            why = why_no_cut(identity, command.mode, command.given, state.lacks, has_unix=has_unix, has_queue=has_queue)
             if why:
                 self.reject(msgspec.json.encode(command).decode(), f"{why}.")
                 return

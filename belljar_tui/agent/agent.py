@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 
 from belljar_tui.agent import conntrack, contained, mounts
 from belljar_tui.agent.apart import NamesApart
@@ -20,6 +21,7 @@ from belljar_tui.agent.claims import Claims
 from belljar_tui.agent.contained import Contained
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
+from belljar_tui.agent.lane_datagrams import DatagramLane
 from belljar_tui.agent.lanes import Lanes
 from belljar_tui.agent.listening import Listening
 from belljar_tui.agent.names import NameServer
@@ -118,7 +120,8 @@ class Agent:
         if self._unix is not None:
             self._unix.on_call, self._unix.on_hole = self._observer.on_unix_call, self._observer.on_unix_hole
         self._claims = Claims(self._ruleset, self._directory.dependency_of, self._emit, self.now)
-        self._listening = Listening(self._ruleset, self._observer, self._claims, self._on_lost)
+        self._datagrams = DatagramLane(self._enforcer.pace_of, lambda count: self._on_lost("lane", count))
+        self._listening = Listening(self._ruleset, self._observer, self._claims, self._datagrams, self._on_lost)
         self._lanes = Lanes(AGENT_MARK, self._enforcer.pace_of, self._sockets.has_owner, self._on_lane_broken)
         self._contained = Contained(self._enforcer, self._emit, self.now)
         if self._attachment is not None:
@@ -163,8 +166,7 @@ class Agent:
         """Carry out a message that came after Prepare. Raises OSError when a log cannot be opened."""
         match message:
             case msg.Want(wanted):
-                self._observer.change(lambda: self._enforcer.want(wanted))
-                self._lanes.refresh()
+                self._change(lambda: self._enforcer.want(wanted))
             case msg.Begin():
                 self._begin(message)
             case msg.ServiceBegan(command):
@@ -179,6 +181,12 @@ class Agent:
             case _:
                 pass
 
+    def _change(self, apply: Callable[[], None]) -> None:
+        """Change the wanted state; what is in a lane goes as it is to go now."""
+        self._observer.change(apply)
+        self._lanes.refresh()
+        self._datagrams.refresh()
+
     async def finish(self, grace_s: float) -> None:
         """End the service: SIGTERM, and what is still there after `grace_s` dies with us. A target is let go."""
         for task in self._tasks:
@@ -186,6 +194,7 @@ class Agent:
         if self._attachment is not None:
             self._observer.count(is_last=True)
             self._lanes.close()
+            self._datagrams.close()
             await self._attachment.let_go(self._netfilter.close, self._names, self._port)
             return
         if self._service is None or self._ended is None or self._ended.done():
@@ -332,8 +341,7 @@ class Agent:
             self._listening.catch_up()
             self._log.trim()
             if self._enforcer.is_due():
-                self._observer.change(self._enforcer.expire)
-                self._lanes.refresh()
+                self._change(self._enforcer.expire)
 
     async def _count(self) -> None:
         rounds = 0
@@ -343,6 +351,7 @@ class Agent:
             self._see_groups()
             self._observer.count()
             self._lanes.sweep()
+            self._datagrams.sweep()
             self._claims.sweep()
             if self._unix is not None:
                 self._unix.renew()

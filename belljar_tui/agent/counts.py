@@ -58,6 +58,8 @@ class Tally(msgspec.Struct, frozen=True):
 
     def plus(self, verdict: Verdict, counts: Counts) -> Tally:
         met, let = Counts(calls=counts.failed), Counts(counts.let_calls, counts.let_packets)
+        if (verdict or "").startswith("slow_"):  # all of it was let through, late, and is counted as that
+            return Tally(self.is_open.plus(let), self.is_cut.plus(met))
         if verdict is not None and not fails_some(verdict):
             return Tally(self.is_open.plus(let), self.is_cut.plus(met).plus(Counts(counts.calls, counts.packets)))
         # a flaky endpoint's calls are counted before the die is cast, those that failed once more after it

@@ -208,12 +208,12 @@ class Enforcer:
         decided = {e for d in self._dependencies() for e in self._directory.endpoints_of(d)}
         return decided | set(self._applied)
 
-    def _how(self, lasting: Wanted, dependency: str) -> How:
+    def _how(self, lasting: Wanted, dependency: str, protocol: Protocol) -> How:
         """How the endpoints of a dependency are to stand."""
-        under = chain_of(lasting.mode_of(dependency), lasting.settings_of(dependency))
+        under = chain_of(lasting.mode_of(dependency), lasting.settings_of(dependency), protocol)
         if self.wanted.until(dependency) is None:
             return under, None
-        return under, chain_of(self.wanted.mode_of(dependency), self.wanted.settings_of(dependency))
+        return under, chain_of(self.wanted.mode_of(dependency), self.wanted.settings_of(dependency), protocol)
 
     def _apply(self, endpoints: Iterable[Endpoint], *, seal_changes: bool, ends_flows: bool = True) -> None:
         """Bring these endpoints to what the wanted state says of them."""
@@ -223,7 +223,7 @@ class Enforcer:
         lasting = self.wanted.lasting
         for endpoint in endpoints:
             dependency = str(self._directory.dependency_of(endpoint))
-            how, until = self._how(lasting, dependency), self.wanted.until(dependency)
+            how, until = self._how(lasting, dependency, endpoint.protocol), self.wanted.until(dependency)
             timed.pop(endpoint, None)
             if how[1] is not None and until is not None:
                 timed[endpoint] = (how[1], until)

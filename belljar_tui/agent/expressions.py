@@ -181,12 +181,12 @@ def no_track() -> bytes:
     return nested(1, text(1, "notrack"))
 
 
-def queue_native(number: int) -> bytes:
-    """`queue num N bypass`"""
-    return _expression("queue", be16(1, number), be16(2, 1), be16(3, 1))
+def queue_native(number: int, bypasses: bool) -> bytes:
+    """`queue num N bypass`; without `bypass` what nobody reads is dropped"""
+    return _expression("queue", be16(1, number), be16(2, 1), be16(3, int(bypasses)))
 
 
-def queue_xtables(number: int) -> bytes:
+def queue_xtables(number: int, bypasses: bool) -> bytes:
     """The xtables NFQUEUE target, revision 3: for kernels without the native expression (measured: works in inet)."""
-    info = struct.pack("HHH2x", number, 1, 1)
+    info = struct.pack("HHH2x", number, 1, bypasses)
     return _expression("target", text(1, "NFQUEUE"), be32(2, 3), attribute(3, info))

@@ -6,6 +6,7 @@ import random
 
 import msgspec
 
+from belljar_tui.core.failures import SEALING
 from belljar_tui.core.model import Mode, Settings
 
 _AT_ONCE_S = 0.02
@@ -20,6 +21,8 @@ class Pace(msgspec.Struct, frozen=True):
     """How fast, and whether."""
 
     is_stalled: bool = False
+    is_closed: bool = False
+    """No datagram that waits gets there any more."""
     delay_s: float = 0.0
     jitter_s: float = 0.0
     bytes_per_s: int | None = None
@@ -28,8 +31,8 @@ class Pace(msgspec.Struct, frozen=True):
     def of(cls, mode: Mode | None, settings: Settings) -> Pace:
         """What a dependency's cut asks for; one that is open, or fails in no lane, goes at full speed."""
         if mode is Mode.SLOW:
-            return cls(False, settings.slow_by_s, settings.jitter_s, settings.bytes_per_s)
-        return cls(is_stalled=mode in STALLS)
+            return cls(False, False, settings.slow_by_s, settings.jitter_s, settings.bytes_per_s)
+        return cls(is_stalled=mode in STALLS, is_closed=mode in SEALING)
 
     def wait_s(self) -> float:
         """Of one round trip."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from belljar_tui.agent.claims import Claims
 from belljar_tui.agent.flows import FlowLog
+from belljar_tui.agent.lane_datagrams import DatagramLane
 from belljar_tui.agent.netlink import NetlinkError
 from belljar_tui.agent.nft import FIRST, FOLLOWERS, LANES, LOG_GROUP, OPENED, QUEUE
 from belljar_tui.agent.observer import Observer
@@ -22,11 +23,17 @@ class Listening:
     """
 
     def __init__(
-        self, ruleset: Ruleset, observer: Observer, claims: Claims, on_lost: Callable[[str, int], None]
+        self,
+        ruleset: Ruleset,
+        observer: Observer,
+        claims: Claims,
+        datagrams: DatagramLane,
+        on_lost: Callable[[str, int], None],
     ) -> None:
         self._ruleset = ruleset
         self._observer = observer
         self._claims = claims
+        self._datagrams = datagrams
         self._on_lost = on_lost
         self._cut_calls: CallQueue | None = None
         self._is_behind = False
@@ -59,6 +66,7 @@ class Listening:
         on_opened = lambda flow: self._observer.on_flow(flow, is_counted=True)  # noqa: E731
         CallQueue(OPENED, on_opened, lambda n: self._on_lost("queue", n)).start()
         CallQueue(FOLLOWERS, lambda _: None, lambda _: None, length=0).start()
+        self._datagrams.start()
         self._observer.holds_calls = True
 
     def hold_for_lanes(self, on_waiting: Callable[[Flow, LetGo], None]) -> None:

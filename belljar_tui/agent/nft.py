@@ -19,10 +19,10 @@ FIRST_CALL = 0xBE1E
 """The same of a datagram whose endpoint has no element yet."""
 LOG_GROUP, CLAIM_GROUP = 5, 6
 """The log groups: of new flows; of what flows to raw addresses say first."""
-QUEUE, FOLLOWERS, FIRST, OPENED, LANES = 5, 6, 7, 8, 9
+QUEUE, FOLLOWERS, FIRST, OPENED, LANES, DATAGRAMS = 5, 6, 7, 8, 9, 10
 """The queues: of calls to what is cut; of datagrams that are cut but no new call; of calls to endpoints that have no
 element yet, which only the seal has counted; of open calls; of calls that wait until their lane has reached whom they
-call."""
+call; of datagrams to what is slow."""
 QUEUES = (QUEUE, FOLLOWERS, FIRST, OPENED)
 SNAP_LENGTH, CLAIM_LENGTH = 64, 4096
 """What is copied of a packet: its addresses; or what it says, too."""
@@ -149,3 +149,19 @@ def key(family: int) -> list[bytes]:
         ex.meta(ex.META_L4PROTO, after),
         ex.payload(ex.TRANSPORT, 2, 2, after + 1),
     ]
+
+
+def by_endpoint(
+    chain_name: str, prefix: str, look_up: ex.LookUp = ex.vmap, first: Iterable[bytes] = ()
+) -> list[Message]:
+    """Look the destination up in PREFIX4 or PREFIX6: with its port for TCP and UDP, with port 0 for ICMP."""
+    rules = []
+    for family, offset, length, name in ((IP, 16, 4, f"{prefix}4"), (IP6, 24, 16, f"{prefix}6")):
+        after = ex.DATA + length // 4
+        for protocol in (TCP, UDP, ICMP if family == IP else ICMP6):
+            port = ex.payload(ex.TRANSPORT, 2, 2, after + 1)
+            if protocol in (ICMP, ICMP6):
+                port = ex.immediate(b"\0\0\0\0", after + 1)
+            key = [ex.payload(ex.NETWORK, offset, length), ex.meta(ex.META_L4PROTO, after), port]
+            rules.append(rule(chain_name, [*is_family(family), *is_protocol(protocol), *first, *key, look_up(name)]))
+    return rules

@@ -7,45 +7,34 @@ longer, until its lane has reached whom it calls. Layout: linux/netfilter/nfnetl
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import socket
 import struct
 import time
 from collections.abc import Callable
 
-from belljar_tui.agent.netlink import (
-    ACK,
-    NLMSG_ERROR,
-    Message,
-    NetlinkError,
-    attribute,
-    be32,
-    by_kind,
-    error_of,
-    messages,
-    open_socket,
-    pack,
-)
+from belljar_tui.agent.netlink import Message, attribute, be32, by_kind, pack
+from belljar_tui.agent.packet_reader import PacketReader
 from belljar_tui.agent.packets import Flow, parse
+from belljar_tui.core.model import Endpoint
 
-_SUBSYSTEM = 3
-_PACKET, _VERDICT, _CONFIG = 0, 1, 2
+_SUBSYSTEM, _CONFIG = 3, 2
+_VERDICT = 1
 _CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = 1, 2, 3, 4, 5
-_FAIL_OPEN = 1
+_FAIL_OPEN, _WHOLE = 1, 4
+"""What is above the length passes; what the device is to cut into packets (NFQA_CFG_F_GSO) is not cut here."""
 _MARK = 3
 _COPIED = 64
 _LENGTH = 8192
 _BEHIND_S = 0.2
-_AT_ONCE = 64
-_DEVICE = 6
-"""NFQA_IFINDEX_OUTDEV."""
+_DEVICE, _PACKET, _WHOLE_LENGTH = 6, 10, 13
+"""NFQA_IFINDEX_OUTDEV, NFQA_PAYLOAD, and NFQA_CAP_LEN: given where less was copied."""
+_MORE_THAN_FITS = 32768
+"""More packets than are held and than our socket takes: so the kernel drops none before it has numbered it."""
 _DROP, _ACCEPT = 0, 1
 LetGo = Callable[[int | None], None]
 """Lets a held call go, once: with a mark (0 is none) that the chains behind it know, or (None) into silence."""
 
 
-class CallQueue:
+class CallQueue(PacketReader):
     """Reads one queue. Raises NetlinkError from `start` when this kernel has no queue."""
 
     def __init__(
@@ -53,65 +42,38 @@ class CallQueue:
     ) -> None:
         """`length`: how many calls it holds at most; those beyond pass it, unseen. Of 0 it holds none: they pass in the
         kernel, and to their sender are sent."""
-        self._number = number
+        super().__init__(_SUBSYSTEM, _CONFIG, number, on_lost)
         self._on_call = on_call
-        self._on_lost = on_lost
         self._length = length
+        self._flag = _FAIL_OPEN
         self.on_behind: Callable[[], object] | None = None
         """Called when there was no end to held calls for _BEHIND_S; again and again, until there is."""
         self._busy_since: float | None = None
-        self._socket = open_socket(8 << 20)
 
     def start(self) -> None:
         """Bind the queue; from now on held calls come to `on_call`, in the running event loop."""
         self._configure(attribute(_CFG_CMD, struct.pack(">BxH", 1, 0)))
         self._configure(attribute(_CFG_PARAMS, struct.pack(">IB", _COPIED, 2)) + be32(_CFG_MAXLEN, self._length))
-        self._configure(be32(_CFG_FLAGS, _FAIL_OPEN) + be32(_CFG_MASK, _FAIL_OPEN))
-        self._socket.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read)
+        self._configure(be32(_CFG_FLAGS, self._flag) + be32(_CFG_MASK, self._flag))
+        self._listen()
 
     @property
     def is_behind(self) -> bool:
         return self._busy_since is not None and time.monotonic() - self._busy_since > _BEHIND_S
 
-    def close(self) -> None:
-        if not self._socket.getblocking():
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-        self._socket.close()
-
-    def _configure(self, body: bytes) -> None:
-        message = Message(_SUBSYSTEM << 8 | _CONFIG, body, ACK, socket.AF_UNSPEC, self._number)
-        self._socket.send(pack(message, 1))
-        for kind, _, payload in messages(self._socket.recv(1 << 16)):
-            if kind == NLMSG_ERROR and error_of(payload):
-                raise NetlinkError(error_of(payload))
-
     def _read(self) -> None:
-        """Some held packets; the loop gets its turn between."""
         if self._busy_since is None:
             self._busy_since = time.monotonic()
         if self.is_behind and self.on_behind is not None:
             self.on_behind()
-        for _ in range(_AT_ONCE):
-            try:
-                data = self._socket.recv(1 << 16)
-            except BlockingIOError:
-                self._busy_since = None
-                return
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                self._on_lost(1)
-                continue
-            for kind, _sequence, payload in messages(data):
-                if kind == _SUBSYSTEM << 8 | _PACKET:
-                    self._look(payload)
+        if self._read_some():
+            self._busy_since = None
 
     def _look(self, payload: memoryview) -> None:
         fields = by_kind(payload[4:])
         number: int = struct.unpack_from(">I", fields[1])[0]
         try:
-            packet = fields.get(10)
+            packet = fields.get(_PACKET)
             flow = parse(packet, int.from_bytes(fields.get(_DEVICE, b""), "big")) if packet is not None else None
             if flow is not None:
                 self._on_call(flow)
@@ -135,9 +97,43 @@ class WaitingRoom(CallQueue):
     def _look(self, payload: memoryview) -> None:
         fields = by_kind(payload[4:])
         number: int = struct.unpack_from(">I", fields[1])[0]
-        packet = fields.get(10)
+        packet = fields.get(_PACKET)
         flow = parse(packet) if packet is not None else None
         if flow is None:
             self._let_go(number, 0)
         else:
             self._on_waiting(flow, lambda mark: self._let_go(number, mark))
+
+
+class DatagramRoom(CallQueue):
+    """A queue whose packets are let go one by one; one that our socket has no room for is dropped."""
+
+    def __init__(
+        self, number: int, on_datagram: Callable[[Endpoint, int, LetGo], object], on_lost: Callable[[int], None]
+    ) -> None:
+        """
+        Args:
+            on_datagram: told whom a packet goes to, its bytes with its headers, and what lets it go.
+            on_lost: told how many were dropped, when the next one comes.
+        """
+        super().__init__(number, lambda _: None, lambda _: None, _MORE_THAN_FITS)
+        self._on_datagram = on_datagram
+        self._on_dropped = on_lost
+        self._flag = _WHOLE
+        self._last = 0
+        """The kernel numbers packets from 1, and the next one also after one that it could not give us."""
+
+    def _look(self, payload: memoryview) -> None:
+        fields = by_kind(payload[4:])
+        number: int = struct.unpack_from(">I", fields[1])[0]
+        missed, self._last = (number - self._last - 1) % (1 << 32), number
+        packet = fields.get(_PACKET)
+        flow = parse(packet) if packet is not None else None
+        if packet is None or flow is None:  # nobody could say how late it is to be, and it is not to be early
+            self._let_go(number, None)
+            missed += 1
+        if missed:
+            self._on_dropped(missed)
+        if packet is not None and flow is not None:
+            size = int.from_bytes(fields[_WHOLE_LENGTH], "big") if _WHOLE_LENGTH in fields else len(packet)
+            self._on_datagram(flow.endpoint, size, lambda mark: self._let_go(number, mark))

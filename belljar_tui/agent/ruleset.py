@@ -15,6 +15,7 @@ from belljar_tui.agent import modes, nft, ruleset_claims, ruleset_lanes, ruleset
 from belljar_tui.agent import ruleset_elements as elements
 from belljar_tui.agent.counts import Counts, Verdict, fails_some
 from belljar_tui.agent.modes import flaky
+from belljar_tui.agent.modes.slow import DATAGRAM_CHAIN
 from belljar_tui.agent.netlink import CREATE, ECHO, Message, Netfilter, NetlinkError
 from belljar_tui.agent.nft import QueueTo
 from belljar_tui.agent.ruleset_chains import early_rules, holding_open_calls, passing_known_flows, table, while_alive
@@ -68,6 +69,8 @@ class Ruleset:
         self._has_lanes = False
         self._lanes: dict[Endpoint, str] = {}
         """Endpoints that are diverted, and by which mode; the kernel may have ended those with a time limit."""
+        self._has_let = False
+        """What lanes let through is counted."""
         self._let: set[Endpoint] = set()
         """Endpoints that were ever in a lane: what still goes through one is counted apart."""
         self._timed: Mapping[Endpoint, Timed] = {}
@@ -146,14 +149,17 @@ class Ruleset:
         gone = list(remove)
         apart = {e for e, verdict in add.items() if fails_some(verdict) or verdict == Mode.HANG} | set(counted)
         lanes = self._lanes_after(add, self._timed if timed is None else timed)
-        let = (self._let | lanes.keys()) & add.keys()
+        wanted = [*add.items(), *((e, each.verdict) for e, each in (timed or {}).items())]
+        late = {endpoint for endpoint, verdict in wanted if verdict == DATAGRAM_CHAIN}
+        let = (self._let | lanes.keys() | late) & add.keys()
         has_lanes = self._has_lanes or bool(lanes)
-        wanted = [*add.values(), *(each.verdict for each in (timed or {}).values())]
-        chains = self._missing_chains(wanted)
-        content = [message for made in chains.values() for message in made]
+        has_let = self._has_let or has_lanes or bool(late)
+        chains = self._missing_chains(verdict for _, verdict in wanted)
+        content = ruleset_lanes.counting_sets() if has_let and not self._has_let else []
+        content += [message for made in chains.values() for message in made]
         if has_lanes and not self._has_lanes:
             content += self._lane_chains()
-        for where in (*elements.LASTING, *(elements.LET if has_lanes else ())):
+        for where in (*elements.LASTING, *(elements.LET if has_let else ())):
             before, after = (self._let, let) if where in elements.LET else (self._failed, apart)
             leaving = [e for e in gone if elements.is_v6(e) == where.v6 and (where.is_map or e in before)]
             content += nft.element_messages(nft.DELSETELEM, where.name, [elements.key(e) for e in leaving], ECHO)
@@ -173,7 +179,7 @@ class Ruleset:
         self._met_seals += elements.seal_calls_of_echoes(echoes)
         self._made |= chains.keys()
         self._failed = (self._failed - set(gone)) | apart
-        self._has_lanes = has_lanes
+        self._has_lanes, self._has_let = has_lanes, has_let
         self._let = (self._let - set(gone)) | let
         self._timed = self._timed if timed is None else timed
         self._lanes = {e: mode for e, mode in self._lanes.items() if e not in changing}
@@ -202,7 +208,7 @@ class Ruleset:
     def read(self) -> dict[Endpoint, tuple[Verdict, Counts]]:
         """Every lasting element as the kernel has it: its verdict and counters."""
         found: dict[Endpoint, tuple[Verdict, Counts]] = {}
-        for where in (*elements.LASTING, *(elements.LET if self._has_lanes else ())):
+        for where in (*elements.LASTING, *(elements.LET if self._has_let else ())):
             for fields in self._dump(where.name):
                 endpoint = elements.endpoint_of(fields, where.v6)
                 verdict, counts = found.get(endpoint, (None, Counts()))
@@ -242,7 +248,9 @@ class Ruleset:
 
     def _missing_chains(self, verdicts: Iterable[Verdict]) -> dict[str, list[Message]]:
         wanted = {verdict for verdict in verdicts if verdict is not None and fails_some(verdict)}
-        chains = {name: made for verdict in wanted for name, made in modes.chains_for(verdict, self.dice).items()}
+        chains: dict[str, list[Message]] = {}
+        for verdict in wanted:
+            chains |= modes.chains_for(verdict, self.dice, self._queue_to)
         return {name: made for name, made in chains.items() if name not in self._made}
 
     def _lanes_after(

@@ -68,12 +68,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from belljar_tui.agent import expressions as ex
 from belljar_tui.agent import modes, nft, ruleset_virtual
 from belljar_tui.agent.netlink import CREATE, Message
-from belljar_tui.agent.nft import ICMP, ICMP6, IP, IP6, TCP, UDP, QueueTo, chain, is_family, is_protocol, rule
+from belljar_tui.agent.nft import ICMP6, IP, IP6, TCP, UDP, QueueTo, by_endpoint, chain, is_family, is_protocol, rule
 from belljar_tui.agent.ruleset_elements import MAPS, alive_messages, key_set, seal_messages
 
 _PLAIN = (
@@ -141,20 +141,21 @@ def passing_known_flows() -> list[Message]:
     return [rule("opened", [*is_known, ex.verdict(ex.ACCEPT)], is_first=True)]
 
 
-def while_alive(queue_to: QueueTo, *, has_limit: bool) -> QueueTo:
+def while_alive(queue: Callable[[int, bool], bytes], *, has_limit: bool) -> QueueTo:
     """The same queues, for calls to pass when their reader does not live or, of what is cut, does not keep up.
 
     What is cut and no new call is looked at by nobody, so it needs no reader that lives; a lane stands still with its
-    agent in any case.
+    agent in any case, and lets no datagram past it either.
     """
 
     def gated(number: int) -> bytes:
-        if number in (nft.FOLLOWERS, nft.LANES):
-            return queue_to(number)
+        bypasses = number != nft.DATAGRAMS
+        if number in (nft.FOLLOWERS, nft.LANES, nft.DATAGRAMS):
+            return queue(number, bypasses)
         if number != nft.QUEUE:
-            return ex.meta(ex.META_NFPROTO) + ex.in_set("alive") + queue_to(number)
+            return ex.meta(ex.META_NFPROTO) + ex.in_set("alive") + queue(number, bypasses)
         limited = ex.limit(_CUT_HELD_PER_SECOND, _CUT_HELD_AT_ONCE) if has_limit else b""
-        return ex.meta(ex.META_NFPROTO) + ex.in_set("keeps_up") + limited + queue_to(number)
+        return ex.meta(ex.META_NFPROTO) + ex.in_set("keeps_up") + limited + queue(number, bypasses)
 
     return gated
 
@@ -171,7 +172,7 @@ def _due() -> list[Message]:
     return [
         rule("due", [ex.verdict(ex.JUMP, "count")]),
         rule("due", [ex.verdict(ex.GOTO, "hold")]),
-        *_by_endpoint("count", "failed", ex.in_set),
+        *by_endpoint("count", "failed", ex.in_set),
     ]
 
 
@@ -207,8 +208,8 @@ def _observe(name: str, loopback: list[Message]) -> list[Message]:
     return [
         rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
         rule(name, [*not_new, ex.verdict(ex.ACCEPT)]),
-        *_by_endpoint(name, "timed_watch"),
-        *_by_endpoint(name, "watch"),
+        *by_endpoint(name, "timed_watch"),
+        *by_endpoint(name, "watch"),
         *loopback,
         rule(name, [ex.meta(ex.META_NFPROTO), ex.vmap("seal_watch")]),
     ]
@@ -218,25 +219,11 @@ def _enforce(name: str, loopback: list[Message]) -> list[Message]:
     return [
         rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
         rule(name, [ex.ct(ex.CT_DIRECTION), ex.compare(b"\1"), ex.verdict(ex.ACCEPT)]),
-        *_by_endpoint(name, "timed"),
-        *_by_endpoint(name, "verdict"),
+        *by_endpoint(name, "timed"),
+        *by_endpoint(name, "verdict"),
         *loopback,
         rule(name, [ex.meta(ex.META_NFPROTO), ex.vmap("seal_verdict")]),
     ]
-
-
-def _by_endpoint(chain_name: str, prefix: str, look_up: ex.LookUp = ex.vmap) -> list[Message]:
-    """Look the destination up: with its port for TCP and UDP, with port 0 for ICMP."""
-    rules = []
-    for family, offset, length, name in ((IP, 16, 4, f"{prefix}4"), (IP6, 24, 16, f"{prefix}6")):
-        after = ex.DATA + length // 4
-        for protocol in (TCP, UDP, ICMP if family == IP else ICMP6):
-            port = ex.payload(ex.TRANSPORT, 2, 2, after + 1)
-            if protocol in (ICMP, ICMP6):
-                port = ex.immediate(b"\0\0\0\0", after + 1)
-            key = [ex.payload(ex.NETWORK, offset, length), ex.meta(ex.META_L4PROTO, after), port]
-            rules.append(rule(chain_name, [*is_family(family), *is_protocol(protocol), *key, look_up(name)]))
-    return rules
 
 
 def _loopback(chain_name: str, inner: str) -> list[Message]:

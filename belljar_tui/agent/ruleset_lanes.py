@@ -25,6 +25,8 @@
 
 All nat chains run at priority -100, whatever their own (nf_nat_core): `observe` and `enforce` see a diverted packet on
 its way to our own port, as internal. A call that is in these sets and was not translated meets its mode's chain.
+
+Datagrams are held in a queue of their own instead (`modes.slow`), and have of all this only what counts them.
 """
 
 from __future__ import annotations
@@ -50,12 +52,16 @@ _DNAT = 1 << 5
 _SETS = tuple((f"lane_{mode}", mode) for mode in LANES)
 
 
+def counting_sets() -> list[Message]:
+    """What counts calls and packets that a lane lets through."""
+    return [elements.key_set(each.name, v6=each.v6) for each in elements.LET]
+
+
 def messages(queue_to: QueueTo | None, *, has_log: bool, port: int) -> list[Message]:
-    """Sets, chains and rules, for lanes that listen on `port`."""
+    """Sets, chains and rules, for lanes that listen on `port`; what counts is there already."""
     seen = [*([ex.log(nft.LOG_GROUP, nft.SNAP_LENGTH)] if has_log else []), ex.verdict(ex.ACCEPT)]
     return [
         *(elements.key_set(f"{name}{v}", v6=v == 6, expires=True) for name, _ in _SETS for v in (4, 6)),
-        *(elements.key_set(each.name, v6=each.v6) for each in elements.LET),
         *(chain(name) for name in ("lane_hang", "lane_slow", "lane_new")),
         chain("divert", "filter", _BEFORE_TRANSLATION),
         chain("lane_fail", "filter", _BEFORE_TRANSLATION + 10),

@@ -265,8 +265,8 @@ class EventsLost(Event, frozen=True, kw_only=True):
 
     source: str
     """`callers`: blocked calls, each counted, of whom nobody could say who made them; `queue`: calls that were held too
-    late to say whom they called; `virtual`: names fall together, as all virtual addresses are in use; `log`, `claims`,
-    `output`, `journal`."""
+    late to say whom they called; `virtual`: names fall together, as all virtual addresses are in use; `lane`: datagrams
+    to what is slow, of which too many waited, and which were dropped; `log`, `claims`, `output`, `journal`."""
     count: int
 
 
@@ -322,6 +322,8 @@ class SearchStarted(Event, frozen=True, kw_only=True):
     soak_s: float = 0.0
     """Steady: seconds that a cut lasts; cold: seconds that health must hold."""
     jobs: int = 1
+    has_virtual_addresses: bool = True
+    """Names on one address are dependencies of their own in its jars."""
 
 
 class TrialStarted(Event, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ FAILURES = {
     ),
     Mode.SLOW: Failure(
         "every round trip takes longer (delay_s, give or take jitter_s), or its flows share a bandwidth (bytes_per_s); "
-        "established flows are aborted, and call anew",
+        "established TCP flows are aborted, and call anew",
         "a dependency under load, a lock somebody holds, a saturated or a distant link",
         ("delay_s", "jitter_s", "bytes_per_s"),
     ),
@@ -75,6 +75,7 @@ def why_no_cut(
     lacks: tuple[Mode, ...] = (),
     *,
     has_unix: bool = True,
+    has_queue: bool = True,
 ) -> str:
     """Why a dependency cannot be cut like this, in words for the person who asked; empty when it can.
 
@@ -82,6 +83,7 @@ def why_no_cut(
         given: the cut's parameters that were given, by name.
         lacks: modes that this session's kernel cannot do.
         has_unix: whether this session's jar can cut unix sockets.
+        has_queue: whether this session's kernel can hold datagrams.
     """
     if dependency.protocol is Protocol.UNIX and not has_unix:
         return "unix sockets can be cut in a jar of namespaces only: leave the socket's mount away instead"
@@ -100,15 +102,17 @@ def why_no_cut(
     if given.get("fails_by", Mode.REFUSE) not in FAILING:
         return f"fails_by can be {', '.join(FAILING)}"
     if mode is Mode.SLOW:
-        return _why_not_slow(dependency, given)
+        return _why_not_slow(dependency, given, has_queue)
     if "after_bytes" in given and dependency.protocol is not Protocol.TCP:
         return "after_bytes needs a TCP flow that can be reset"
     return ""
 
 
-def _why_not_slow(dependency: Dependency, given: dict[str, object]) -> str:
-    if dependency.protocol is not Protocol.TCP:
-        return f"only TCP can be slow: {dependency} does not go through a lane; cut it in another mode"
+def _why_not_slow(dependency: Dependency, given: dict[str, object], has_queue: bool) -> str:
+    if str(dependency) == NAME_SERVICE:
+        return "name service as a whole cannot be slow: cut it in another mode"
+    if dependency.protocol is not Protocol.TCP and not has_queue:
+        return f"this kernel has no queue (nft_queue), so only TCP can be slow: cut {dependency} in another mode"
     own = msgspec.structs.replace(Settings(), **given)
     if own.jitter_s > own.slow_by_s:
         return f"jitter_s ({own.jitter_s:g}) cannot be more than delay_s ({own.slow_by_s:g}): no answer comes early"

@@ -83,6 +83,8 @@ def _of_the_rest(event: ev.AnyEvent) -> tuple[str, str] | None:
             return "search", f"the search ended: {found.conclusion}"
         case ev.ProfileSaved(path=path):
             return "saved", f"saved the profile {path}"
+        case ev.EventsLost(source="lane", count=count):
+            return "trouble", f"{count} datagrams to what is slow were dropped: too many waited"
         case ev.EventsLost(source=source, count=count):
             return "trouble", f"{count} events were lost ({source})"
         case ev.JarStalled(part=part):

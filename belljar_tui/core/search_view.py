@@ -47,6 +47,7 @@ class SearchView(msgspec.Struct, frozen=True):
     deadline_s: float = 0.0
     soak_s: float = 0.0
     jobs: int = 1
+    has_virtual_addresses: bool = True
     started_at: float = 0.0
     ended_at: float | None = None
     trials: dict[int, TrialView] = {}
@@ -108,7 +109,13 @@ def searched(view: SearchView | None, event: ev.Event) -> SearchView | None:
     """The view after one of the search's events; others change nothing."""
     if isinstance(event, ev.SearchStarted):
         return SearchView(
-            event.question, event.recovery, event.deadline_s, event.soak_s, event.jobs, started_at=event.at
+            event.question,
+            event.recovery,
+            event.deadline_s,
+            event.soak_s,
+            event.jobs,
+            event.has_virtual_addresses,
+            started_at=event.at,
         )
     return view if view is None else _moved(view, event)
 

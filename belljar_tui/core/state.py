@@ -231,6 +231,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
         return (name or self.name) if kind == "lab" else None
 
     @property
+    def has_queue(self) -> bool:
+        """Whether its kernel can hold calls, and datagrams to what is slow."""
+        return self.queue != "none"
+
+    @property
     def modes(self) -> tuple[Mode, ...]:
         """How a dependency can be cut in this session."""
         return tuple(mode for mode in FAILURES if mode not in self.lacks)

@@ -18,6 +18,7 @@ from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.jars.namespaces import no_user_namespaces
 
 _PROBE_S = 15
+_NO_QUEUE = "Blocked calls are still counted exactly. To name them, and to make datagrams slow: sudo modprobe nft_queue"
 
 
 class Finding(msgspec.Struct):
@@ -100,8 +101,10 @@ def _kernel(can_make: bool) -> Iterator[Finding]:
     yield Finding(
         "queue",
         has_queue,
-        f"{tried.queue}: blocked calls are held and attributed" if has_queue else details.get("queue", "none"),
-        "" if has_queue else "Blocked calls are still counted exactly. To name them: sudo modprobe nft_queue",
+        f"{tried.queue}: blocked calls are held and attributed, and datagrams can be slow"
+        if has_queue
+        else details.get("queue", "none"),
+        "" if has_queue else _NO_QUEUE,
         is_required=False,
     )
     yield Finding(

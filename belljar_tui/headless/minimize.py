@@ -20,6 +20,7 @@ from belljar_tui.core.fold import apply, fold
 from belljar_tui.core.given import TrialModes, set_apart
 from belljar_tui.core.model import Wanted
 from belljar_tui.core.question import Conclusion, Found, Question
+from belljar_tui.core.search_view import SearchView
 from belljar_tui.core.state import State
 from belljar_tui.core.trial import Outcome, Recovery
 from belljar_tui.errors import BellJarError, UsageError
@@ -38,6 +39,7 @@ from belljar_tui.trials.oracle import Oracle
 from belljar_tui.trials.runner import SearchRunner
 from belljar_tui.wire.messages import Checks
 
+_COMPARED = ("command", "checks", "recovery", "soak", "dependencies", "setting of virtual addresses")
 _CODES = {
     Conclusion.FOUND: Exit.HOLDS,
     Conclusion.NEVER_HEALTHY: Exit.BROKEN,
@@ -147,6 +149,7 @@ def _in_jars(line: MinimizeAsked) -> int:
         deadline_s=line.deadline_s or 0.0,
         soak_s=line.soak_s if line.soak_s is not None else soak_s_of(recovery, asked.health),
         jobs=line.jobs,
+        has_virtual_addresses=asked.has_virtual_addresses,
     )
     folder = locations.new_session(asked.name, datetime.now().astimezone())
     recorder = _recorder(line, asked.name, asked.command, folder, jar_of(asked), asked.health)
@@ -225,9 +228,9 @@ def _recalled(line: MinimizeAsked, now: State, opening: ev.SearchStarted) -> lis
     search = before.search
     if search is None:
         raise UsageError(f"{path}: there is no search in this journal.")
-    then = (before.command, before.checks, search.recovery, search.soak_s, search.question.candidates)
-    asked = (now.command, now.checks, opening.recovery, opening.soak_s, opening.question.candidates)
-    for what, old, new in zip(("command", "checks", "recovery", "soak", "dependencies"), then, asked, strict=True):
+    then = (before.command, before.checks, *_settings_of(search))
+    asked = (now.command, now.checks, *_settings_of(opening))
+    for what, old, new in zip(_COMPARED, then, asked, strict=True):
         if old != new:
             raise UsageError(
                 f"{path}: this search was for another {what}.",
@@ -235,6 +238,12 @@ def _recalled(line: MinimizeAsked, now: State, opening: ev.SearchStarted) -> lis
                 "Give the same command line as then, or leave --resume out.",
             )
     return search.outcomes
+
+
+def _settings_of(search: SearchView | ev.SearchStarted) -> tuple[object, ...]:
+    """What an outcome of one search must share with another's to be of use there."""
+    virtual = "on" if search.has_virtual_addresses else "off"
+    return search.recovery, search.soak_s, search.question.candidates, virtual
 
 
 def _asked(line: MinimizeAsked) -> Asked:

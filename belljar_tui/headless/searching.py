@@ -39,6 +39,7 @@ def new_search_of(asked: Asked, folder: Path, modes: TrialModes, jobs: int) -> N
         deadline_s=LAB_DEADLINE_S if asked.lab else 0.0,
         soak_s=soak_s_of(Recovery.COLD, asked.health),
         jobs=jobs,
+        has_virtual_addresses=asked.has_virtual_addresses,
     )
 
     def new(emit: Callable[[ev.AnyEvent], None], now: Callable[[], float], recalled: Sequence[Outcome]) -> SearchRunner:

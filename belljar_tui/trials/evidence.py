@@ -39,7 +39,7 @@ def why_nothing_was_learned(jar: TrialJar) -> str:
     if state.audit_failures:
         return state.audit_failures[-1]
     # with a queue every endpoint's first call is held, so that a lost log line hides nothing
-    harmful = jar.lost_from - {"callers"} - ({"log"} if state.queue not in ("", "none") else set())
+    harmful = jar.lost_from - {"callers", "lane"} - ({"log"} if state.queue not in ("", "none") else set())
     if harmful:
         return f"calls may have gone unseen: events of {' and '.join(sorted(harmful))} were lost"
     return ""

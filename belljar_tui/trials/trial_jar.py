@@ -131,7 +131,8 @@ class TrialJar:
     def _can(self, wanted: Wanted) -> None:
         """Raises errors.JarError when this kernel cannot do what is wanted."""
         for identity, mode in wanted.cuts.items():
-            if why := why_no_cut(Dependency.parse(identity), mode, {}, self.state.lacks):
+            has_queue = self.state.has_queue
+            if why := why_no_cut(Dependency.parse(identity), mode, {}, self.state.lacks, has_queue=has_queue):
                 raise JarError(f"{why}.")
 
     async def _read(self) -> None:

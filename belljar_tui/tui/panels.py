@@ -75,7 +75,7 @@ def _warnings(state: State) -> list[str]:
         more = f"; and {len(holes) - 3} more" if len(holes) > 3 else ""
         found.append(f"holes in the seal: {which}{more} (close one with {holes[0].remedy})")
     if state.queue == "none":
-        found.append("no queue in this kernel: blocked calls are counted, not named")
+        found.append("no queue in this kernel: blocked calls are counted, not named, and datagrams cannot be slow")
     if state.target is not None:
         found += _target_warnings(state, state.target)
     elif state.exit_code is not None and not state.ended:

@@ -7,6 +7,8 @@ throughput          one TCP stream to the echo and back, MB/s
 round trip          one byte there and back, µs
 connections         one after another: connect, one byte there and back, close; a second
 memory              resident, after 2,000 calls that hang at once, MB (the lane's process only)
+datagrams           of one socket, there and back, at most 100 on their way, a second; the lane's without delay, too
+delay               of single datagrams there and back, asked for and met, ms: the median, and the 99th percentile
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ FRESH = ("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "-
 BARE, LANE, HANGING, HAPROXY = 7001, 7002, 7003, 8001
 WHERE = {"lane": (NEIGHBOUR4, LANE), "haproxy": ("127.0.0.1", HAPROXY), "bare": (NEIGHBOUR4, BARE)}
 ROUNDS = 5
+DELAY_S = 0.02
 HANGING_AT_ONCE = 2000
 _CONFIGURATION = f"""
 global
@@ -94,6 +97,50 @@ def calls_per_s(where: tuple[str, int], times: int = 1000) -> float:
     return times / (time.perf_counter() - began)
 
 
+def datagrams_per_s(port: int, times: int = 20_000, at_once: int = 100) -> float:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as call:
+        call.connect((NEIGHBOUR4, port))
+        call.settimeout(10)
+        began = time.perf_counter()
+        for n in range(times + at_once):
+            if n < times:
+                call.send(b"x")
+            if n >= at_once:
+                call.recv(1)
+        return times / (time.perf_counter() - began)
+
+
+def delays_ms(port: int, times: int = 200) -> list[float]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as call:
+        call.connect((NEIGHBOUR4, port))
+        call.settimeout(10)
+        spent = []
+        for _ in range(times):
+            began = time.perf_counter()
+            call.send(b"x")
+            call.recv(1)
+            spent.append((time.perf_counter() - began) * 1e3)
+    return sorted(spent)
+
+
+def datagrams() -> Figures:
+    """What becomes of datagrams; those of the lane have an agent of their own, one for each delay."""
+    rounds: dict[str, list[float]] = {"lane": [], "bare": []}
+    for _ in range(ROUNDS):
+        for who, of in rounds.items():
+            ours = agent(0.0) if who == "lane" else None
+            of.append(datagrams_per_s(7000))
+            if ours is not None:
+                end(ours)
+    ours = agent(DELAY_S)
+    met = delays_ms(7000)
+    end(ours)
+    return {
+        "datagrams_per_s": {who: statistics.median(each) for who, each in rounds.items()},
+        "delay_ms": {"lane": statistics.median(met), "asked": DELAY_S * 1e3, "lane p99": met[int(len(met) * 0.99)]},
+    }
+
+
 def measured() -> Figures:
     kinds: dict[str, Callable[[tuple[str, int]], float]] = {
         "throughput_mb_s": megabytes_per_s,
@@ -113,15 +160,19 @@ def memory_mb(pid: int) -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-async def lanes(ready: int) -> None:
+async def lanes(ready: int, datagram_delay_s: float | None) -> None:
     """The agent's side, with nothing of ours that it does not have; until killed."""
-    from test_lanes import Jar, identity
+    from test_lanes import identity
+    from test_slow_datagrams import Jar
+    from test_slow_datagrams import identity as of_datagrams
 
     from belljar_tui.core.model import Mode, Settings, Wanted
 
     jar = Jar(with_world=False)
-    slow, hanging = identity(NEIGHBOUR4, LANE), identity(NEIGHBOUR4, HANGING)
+    slow, hanging, late = identity(NEIGHBOUR4, LANE), identity(NEIGHBOUR4, HANGING), of_datagrams(NEIGHBOUR4)
     wanted = Wanted(cuts={slow: Mode.SLOW, hanging: Mode.HANG}, settings={slow: Settings(delay_s=0.0)})
+    if datagram_delay_s is not None:
+        wanted = Wanted(cuts={late: Mode.SLOW}, settings={late: Settings(delay_s=datagram_delay_s)})
     jar.observer.change(lambda: jar.enforcer.want(wanted))
     os.write(ready, b"!")
     while True:
@@ -131,14 +182,19 @@ async def lanes(ready: int) -> None:
         jar.events.clear()
 
 
-def agent() -> int:
-    """The pid of a process that keeps the table and the lanes."""
+def agent(datagram_delay_s: float | None = None) -> int:
+    """The pid of a process that keeps the table and the lanes, or the one of datagrams."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        asyncio.run(lanes(write))
+        asyncio.run(lanes(write, datagram_delay_s))
     os.read(read, 1)
     return pid
+
+
+def end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def haproxy() -> subprocess.Popen[bytes]:
@@ -168,7 +224,8 @@ def inside() -> None:
     for call in calls:
         call.close()
     theirs.terminate()
-    os.kill(ours, signal.SIGKILL)
+    end(ours)
+    figures |= datagrams()
     print(json.dumps(figures))
 
 

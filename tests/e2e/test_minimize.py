@@ -156,6 +156,8 @@ def test_a_journal_of_another_search_is_not_resumed(tmp_path: Path) -> None:
     run(tmp_path, "--lab", "checkout", "--deadline", "2", "--health", "exec:false", code=1)
     again = ("--lab", "checkout", "--resume", str(journals(tmp_path)[0]))
     assert "this search was for another checks" in run(tmp_path, *again, code=2).stderr
+    plain = (*again, "--health", "exec:false", "--no-virtual-addresses")
+    assert "this search was for another setting of virtual addresses" in run(tmp_path, *plain, code=2).stderr
 
 
 def test_the_pool_lab_needs_what_it_says(tmp_path: Path) -> None:

@@ -120,8 +120,9 @@ class Sealing(RuleBasedStateMachine):
         for endpoint, verdict in kernel.items():
             dependency = str(self.enforcer._directory.dependency_of(endpoint))
             lasting = self.wanted.lasting
-            under = chain_of(lasting.mode_of(dependency), lasting.settings_of(dependency))
-            whole = chain_of(self.wanted.mode_of(dependency), self.wanted.settings_of(dependency))
+            under = chain_of(lasting.mode_of(dependency), lasting.settings_of(dependency), endpoint.protocol)
+            mode, settings = self.wanted.mode_of(dependency), self.wanted.settings_of(dependency)
+            whole = chain_of(mode, settings, endpoint.protocol)
             assert verdict == under, (endpoint, dependency)
             assert timed.get(endpoint) == (None if self.wanted.until(dependency) is None else whole)
         seal, _ = self.ruleset.read_seal()

@@ -12,6 +12,7 @@ from belljar_tui.core.events import AnyEvent, CallBlocked, CutApplied, CutRestor
 from belljar_tui.core.model import Answer, Health, Mode, Settings, Wanted
 
 pytestmark = pytest.mark.kernel
+CLOCK = "udp://time.lab:123"
 
 
 def blocked(dependency: str, mode: Mode, process: str | None = "web") -> Callable[[AnyEvent], bool]:
@@ -64,6 +65,13 @@ async def test_a_slow_dependency_makes_the_service_late_and_its_calls_count_as_o
         blocked_so_far.extend([event] if isinstance(event, CallBlocked) else [])
         return isinstance(event, TrafficCounted) and event.dependency == AUTH and event.calls > 0
 
+    asked: list[int] = []
+
+    def asks_the_time_again(event: AnyEvent) -> bool:
+        counts_calls(event)
+        asked.extend([event.calls] if isinstance(event, TrafficCounted) and event.dependency == CLOCK else [])
+        return len(set(asked)) > 1
+
     async with checkout_jar() as jar:
         await jar.is_healthy()
         await jar.want(only(AUTH, Mode.SLOW, Settings(delay_s=5.0)))
@@ -73,4 +81,7 @@ async def test_a_slow_dependency_makes_the_service_late_and_its_calls_count_as_o
         await jar.want(only(AUTH, Mode.SLOW, Settings(delay_s=0.01)))
         await jar.is_healthy()
         await jar.until(counts_calls)
+        await jar.want(only(CLOCK, Mode.SLOW, Settings(delay_s=0.3)))
+        await jar.until(lambda event: isinstance(event, CutApplied) and event.dependency == CLOCK)
+        await jar.until(asks_the_time_again)
         assert not blocked_so_far, "a delayed call is not a blocked one"

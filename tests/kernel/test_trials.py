@@ -38,6 +38,7 @@ pytestmark = pytest.mark.kernel
 TRUTH = LABS["checkout"].truth
 PAY_A, PAY_B = TRUTH.one_of[0]
 AUTH, CACHE, RECS = "tcp://auth.lab:9000", "tcp://cache.lab:6379", "tcp://recs.lab:8081"
+CLOCK = "udp://time.lab:123"
 EVERYTHING = {NAME_SERVICE, *TRUTH.always, *TRUTH.cold_only, PAY_A, PAY_B, *TRUTH.tolerated}
 NEEDED = {NAME_SERVICE, *TRUTH.always}
 """At every moment; a payment provider comes on top."""
@@ -152,11 +153,12 @@ async def test_a_cache_is_tolerated_without_its_name_and_needed_when_it_is_slow(
     slow = Trial(opened, Mode.SLOW, alone=CACHE, settings=Settings(delay_s=3))
     unnamed = Trial(opened, Mode.DNS, alone=CACHE)
     never = Trial(opened, Mode.FLAKY, alone=CACHE, settings=Settings(fraction=1.0))
-    async with started(make(lab(), tmp_path, deadline_s=5.0, soak_s=1.0), 3) as run:
-        outcomes = await asyncio.gather(run(slow), run(unnamed), run(never))
+    clock = Trial(frozenset(EVERYTHING - {CLOCK}), Mode.SLOW, alone=CLOCK, settings=Settings(delay_s=3))
+    async with started(make(lab(), tmp_path, deadline_s=5.0, soak_s=1.0), 4) as run:
+        outcomes = await asyncio.gather(run(slow), run(unnamed), run(never), run(clock))
     broken, *healthy = outcomes
     assert (broken.verdict, broken.detail) == (TrialVerdict.BROKEN, "no answer within 1 s")
-    assert [outcome.verdict for outcome in healthy] == [TrialVerdict.HEALTHY] * 2
+    assert [outcome.verdict for outcome in healthy] == [TrialVerdict.HEALTHY] * 3
     if recovery is Recovery.COLD:  # a running service keeps the flows it has
         assert healthy[1].blocked == frozenset({CACHE})
 

@@ -124,6 +124,14 @@ async def test_a_unix_socket_is_not_cut_where_the_agent_cannot() -> None:
     assert world.client.wants == [Wanted(cuts={DB: Mode.REFUSE})]
 
 
+async def test_datagrams_are_not_slow_where_the_kernel_cannot_hold_them() -> None:
+    world = World()
+    world.session.state = apply(State(), ev.AgentStarted(at=0.1, queue="none", log=True, destroy=True))
+    await world.do(cmd.Cut("udp://time.lab:123", Mode.SLOW), cmd.Cut(DB, Mode.SLOW))
+    assert ["no queue" in reason for reason in world.reasons] == [True]
+    assert world.client.wants == [Wanted(cuts={DB: Mode.SLOW})]
+
+
 async def test_undo_and_redo_go_back_and_forth() -> None:
     world = World()
     await world.do(cmd.Cut(DB), cmd.SealWith(Seal.VACUUM), cmd.Undo(), cmd.Undo(), cmd.Redo())

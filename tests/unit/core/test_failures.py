@@ -26,8 +26,7 @@ def test_every_mode_says_what_it_is(mode: Mode) -> None:
         (Cut("unix:/run/x.sock", Mode.UNREACHABLE), "can be cut by refuse or blackhole, not by unreachable"),
         (Cut("dns:", Mode.FLAKY), "cannot be flaky"),
         (Cut("udp://time.lab:123", Mode.RESET, after_bytes=1), "needs a TCP flow"),
-        (Cut("udp://time.lab:123", Mode.SLOW), "only TCP can be slow"),
-        (Cut("dns:", Mode.SLOW), "only TCP can be slow"),
+        (Cut("dns:", Mode.SLOW), "name service as a whole cannot be slow"),
         (Cut(AUTH, Mode.SLOW, delay_s=0.1, jitter_s=0.2), "jitter_s (0.2) cannot be more than delay_s (0.1)"),
         (Cut(AUTH, Mode.SLOW, bytes_per_s=1000, jitter_s=0.2), "cannot be more than delay_s (0)"),
         (Cut(AUTH, Mode.HANG, delay_s=0.1), "delay_s belongs to the mode slow, not to hang"),
@@ -45,6 +44,8 @@ def test_a_cut_that_makes_no_sense_is_told_why(cut: Cut, words: str) -> None:
         Cut(AUTH, Mode.RESET, after_bytes=100),
         Cut(AUTH, Mode.SLOW, delay_s=0.2, jitter_s=0.2, bytes_per_s=1000),
         Cut("udp://time.lab:123", Mode.HANG),
+        Cut("udp://time.lab:123", Mode.SLOW, delay_s=0.2, jitter_s=0.1, bytes_per_s=1000),
+        Cut("icmp://gw.lab", Mode.SLOW),
         Cut("dns:", Mode.DNS, answer=Answer.SERVFAIL),
         Cut("unix:/run/x.sock", Mode.REFUSE),
         Cut("unix:/run/x.sock", Mode.BLACKHOLE),
@@ -52,6 +53,13 @@ def test_a_cut_that_makes_no_sense_is_told_why(cut: Cut, words: str) -> None:
 )
 def test_every_other_is_fine(cut: Cut) -> None:
     assert why_no_cut(Dependency.parse(cut.dependency), cut.mode, cut.given) == ""
+
+
+def test_where_there_is_no_queue_only_tcp_can_be_slow() -> None:
+    clock = Dependency.parse("udp://time.lab:123")
+    assert "so only TCP can be slow" in why_no_cut(clock, Mode.SLOW, {}, has_queue=False)
+    assert why_no_cut(clock, Mode.HANG, {}, has_queue=False) == ""
+    assert why_no_cut(Dependency.parse(AUTH), Mode.SLOW, {}, has_queue=False) == ""
 
 
 def test_where_unix_sockets_cannot_be_cut_it_is_said() -> None:

@@ -162,11 +162,14 @@ async def test_where_calls_may_have_gone_unseen_nothing_is_learned(
     assert outcome.blocked is None
 
 
-async def test_a_lost_log_line_hides_nothing_where_first_calls_are_held(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["log", "lane"])
+async def test_a_lost_log_line_or_datagram_hides_nothing_where_first_calls_are_held(
+    tmp_path: Path, source: str
+) -> None:
     async with cold(tmp_path) as world:
         trial = world.begin()
         jar = await world.jar()
-        jar.say(ev.EventsLost(at=0.1, source="log", count=3))
+        jar.say(ev.EventsLost(at=0.1, source=source, count=3))
         jar.healthy()
         assert (await trial).verdict is HEALTHY
 
