@@ -85,9 +85,9 @@ def play(name: str, *, headless: bool, predict: bool, journal: str | None) -> in
     if not headless:
         require_terminal()
     asked = msgspec.structs.replace(
-        asked_for_lab(drill.lab, Wanted()),
-        name=f"drill-{drill.name}",
+        asked_for_lab(drill.lab, Wanted(), name=f"drill-{drill.name}"),
         faults=tuple(map(str, drill.faults)),
+        drill=name,
         journal=journal,
     )
     teacher = Teacher(drill, must_foretell=predict)

@@ -244,7 +244,7 @@ def _asked(line: MinimizeAsked) -> Asked:
 def _world(line: MinimizeAsked) -> Asked:
     health = Checks(line.checks, every_s=line.health_every, timeout_s=line.health_timeout, healthy_for=line.health_for)
     if line.lab is not None:
-        return asked_for_lab(line.lab, Wanted(), health)
+        return asked_for_lab(line.lab, Wanted(), health, line.name)
     return asked_for(
         line.command,
         line.container,

@@ -74,7 +74,12 @@ def title_of(report: Report) -> str:
 
 def command_of(report: Report) -> str:
     """How it was started. A lab's own command line names places on the machine it ran on, and brings nobody further."""
-    return f"belljar demo {report.state.lab}" if report.state.lab else " ".join(report.state.command)
+    state = report.state
+    if state.drill:
+        return f"belljar drill {state.drill}"
+    if state.lab and state.is_search_alone:
+        return f"belljar minimize --lab {state.lab}"
+    return f"belljar demo {state.lab}" if state.lab else " ".join(state.command)
 
 
 def jar_of(report: Report) -> str:
