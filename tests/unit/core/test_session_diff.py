@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.question import Question
 from belljar_tui.core.report import report_of
 from belljar_tui.core.session_diff import differences
+from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.journal.writer import JournalWriter
 from tests.unit.strategies import events
 
@@ -49,6 +51,21 @@ def test_what_was_cut_and_needed() -> None:
         "auth.lab:9000 was cut now, refuse",
         "auth.lab:9000, refuse: needed now, and was not tried",
         "it is unhealthy at the end now, and was healthy",
+    ]
+
+
+def test_a_trial_cuts_too() -> None:
+    trial = Trial(frozenset({"dns:"}), alone=CACHE, mode=Mode.HANG)
+    outcome = Outcome(trial=trial, verdict=TrialVerdict.HEALTHY, called=frozenset({"dns:", AUTH, CACHE}))
+    search: list[ev.AnyEvent] = [
+        ev.SearchStarted(at=0, question=Question()),
+        ev.TrialEnded(at=9, number=1, outcome=outcome),
+    ]
+    assert words(session(), session(*search)) == [
+        "name service (dns:) is called now",
+        "cache.lab:6379 is called now",
+        "auth.lab:9000 was cut now, refuse",
+        "cache.lab:6379 was cut now, hang",
     ]
 
 
