@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.moments import shown
 from belljar_tui.core.profile import Verdict
@@ -23,6 +25,14 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     head = f"{hours}:" if hours else ""
     return f"{head}{minutes:02}:{rest // 10:02}.{rest % 10}"
+
+
+def time_of_day(report: Report, at: float) -> str:
+    """`22:43:38`, where it was recorded, `at` seconds after the start; empty where the journal does not say."""
+    try:
+        return f"{datetime.fromisoformat(report.state.started) + timedelta(seconds=at):%H:%M:%S}"
+    except (ValueError, OverflowError):
+        return ""
 
 
 def span(seconds: float) -> str:

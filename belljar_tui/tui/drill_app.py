@@ -13,7 +13,7 @@ from belljar_tui.errors import UsageError
 from belljar_tui.session import Session
 from belljar_tui.teaching import Teacher
 from belljar_tui.tui.app import ExplorerApp
-from belljar_tui.tui.dialogs import LinePrompt, NoticeScreen
+from belljar_tui.tui.dialogs import LinePrompt, NoticeScreen, PartingScreen
 from belljar_tui.tui.drill_keys import ALL_KEYS
 from belljar_tui.tui.graph import GraphView
 
@@ -83,8 +83,8 @@ class DrillApp(ExplorerApp, inherit_bindings=False):
         game = self._teacher.game
         if game.is_found and game.drill is not None:
             way = "\n".join(f"{number}. {step}" for number, step in enumerate(game.drill.shortest, 1))
-            words = f"Found: {game.score} of 100 points.\n\nThe shortest way:\n{way}\n\nq leaves; the debrief follows."
-            self.push_screen(NoticeScreen(words))
+            words = f"Found: {game.score} of 100 points.\n\nThe shortest way:\n{way}\n\nLeave, and the debrief follows."
+            self.push_screen(PartingScreen(words))
         else:
             self.notify("That is not it. A wrong answer costs 25 points.", severity="warning")
 
