@@ -220,7 +220,7 @@ class HealthStrip(Still):
             since.append(f"   stuck after restore: {now - state.restored_at:.0f} s", style="bold red")
         lines.append(since)
         check = state.health_check
-        if len(check) > width - len("health · "):
+        if len(f"health · {check}") > width - _CORNERS:
             check = check.removeprefix("http://")
         entitle(self, f"health · {check}" if check else "health")
         if not state.checks and state.name:
@@ -228,6 +228,8 @@ class HealthStrip(Still):
         self.say(Text("\n").join(lines))
 
 
+_CORNERS = 2
+"""A title has so many cells less than the content below it."""
 _BARS = {Health.HEALTHY: "▇", Health.UNHEALTHY: "▁", Health.UNKNOWN: "·"}
 
 
