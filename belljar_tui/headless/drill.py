@@ -28,7 +28,7 @@ from belljar_tui.headless.showing import note_files
 from belljar_tui.headless.stream import obey, stream, tell
 from belljar_tui.journal.drill_file import drill_text, read_drill, write_drill
 from belljar_tui.journal.drill_progress import keep, read_progress
-from belljar_tui.journal.reader import read_journal
+from belljar_tui.journal.reader import nothing_in, read_journal
 from belljar_tui.journal.sessions import journal_at
 from belljar_tui.labs import WORLDS
 from belljar_tui.session import Session
@@ -185,6 +185,8 @@ def drill_of(path: Path, name: str) -> Drill:
         remedy = "Small letters, digits and hyphens: --name friday-outage"
         raise UsageError(f"A drill cannot be called {name!r}.", remedy=remedy)
     events = read_journal(path)
+    if not events:
+        raise nothing_in(path)
     command = getattr(events[0], "command", ())
     lab = next((lab for lab in WORLDS.values() if lab.service[-1] in command), None)
     if lab is None:

@@ -163,6 +163,9 @@ def test_bad_input_is_told(tmp_path: Path) -> None:
     assert "There is no drill 'plan'" in unknown.stderr
     assert "plain, silent" in unknown.stderr
     assert "needs a terminal" in belljar(tmp_path, "drill", "plain").stderr
+    nothing = tmp_path / "nothing.belljar.jsonl"
+    nothing.write_text('{"belljar_journal":1,"written_by":"0.1.0"}\n')
+    assert "nothing was recorded" in belljar(tmp_path, "drill", "--make", str(nothing)).stderr
     broken = tmp_path / "broken.yaml"
     broken.write_text("belljar_drill: 1\nname: x\nlab: nowhere\n")
     assert f"{broken}: " in belljar(tmp_path, "drill", str(broken), "--headless").stderr

@@ -92,3 +92,17 @@ def test_the_command_tells_sessions_from_profiles_by_their_content(tmp_path: Pat
     done = belljar_diff(str(tmp_path / "p.yaml"), str(tmp_path / "a"))
     assert done.returncode == 2
     assert f"{tmp_path / 'a'} is a recorded session and {tmp_path / 'p.yaml'} is not." in done.stderr
+
+
+def test_what_is_missing_of_a_session_is_said(tmp_path: Path) -> None:
+    for name in ("whole", "torn", "nothing"):
+        with JournalWriter(tmp_path / name) as writer:
+            for event in session() if name != "nothing" else []:
+                writer.write(event)
+    torn = tmp_path / "torn"
+    torn.write_bytes(torn.read_bytes()[:-9])
+    done = belljar_diff(str(tmp_path / "whole"), str(torn))
+    assert f"{torn}: line 4: torn" in done.stderr
+    done = belljar_diff(str(tmp_path / "nothing"), str(torn))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing was recorded" in done.stderr
