@@ -39,7 +39,7 @@ class Teacher:
                 if self.game.is_found:
                     self.over.set()
                 said = "right" if self.game.is_found else "wrong"
-                return f"answer: {self.game.guesses[-1].dependency}, {how}: {said}"
+                return f"answer: {how}, {said}"
             case cmd.Predict(breaks, sure):
                 self._said = command
                 return f"foretold: the next cut {'breaks it' if breaks else 'does no harm'}, {sure:.0%} sure"

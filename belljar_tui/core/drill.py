@@ -152,7 +152,7 @@ class Calibration(msgspec.Struct, frozen=True):
     """Mean square of what was said to be sure and was not: 0 is perfect, 0.25 is tossing a coin."""
 
     def __str__(self) -> str:
-        return f"{self.right} of {self.count} cuts foretold, Brier score {self.brier:.2f} (0 is perfect, 0.25 a coin)"
+        return f"{self.right} of {self.count} right, Brier score {self.brier:.2f} (0 is perfect, 0.25 a coin)"
 
 
 class Game(msgspec.Struct, frozen=True):

@@ -36,6 +36,8 @@ class SessionStarted(Event, frozen=True, kw_only=True):
     """Wall clock, ISO 8601 with zone."""
     version: str = ""
     """BellJar's version."""
+    drill: str = ""
+    """The drill that is played, its name or its file; empty where it is none."""
 
 
 class AgentStarted(Event, frozen=True, kw_only=True):

@@ -87,6 +87,7 @@ def _session_started(state: State, event: ev.SessionStarted) -> State:
         command=tuple(event.command),
         checks=tuple(event.checks),
         started=event.started,
+        drill=event.drill,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from belljar_tui.core.model import Health
 from belljar_tui.core.time_line import Counts, CutSpan, TimeLine
+from belljar_tui.core.trial import TrialVerdict
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -81,6 +82,16 @@ def cut_lane(line: TimeLine, dependency: str, window: Window) -> list[Cell]:
     for column, count in enumerate(blocked_lane(line.blocked_by.get(dependency), window)):
         if count and lane[column] is Cell.CUT:
             lane[column] = Cell.BLOCKED
+    return lane
+
+
+def trial_lane(line: TimeLine, window: Window) -> list[TrialVerdict | None]:
+    """The last trial that ended in each column."""
+    lane: list[TrialVerdict | None] = [None] * window.columns
+    for at, verdict in line.trials:
+        column = window.column(at)
+        if 0 <= column < window.columns:
+            lane[column] = verdict
     return lane
 
 

@@ -7,6 +7,7 @@ import msgspec
 from belljar_tui.core import events as ev
 from belljar_tui.core.host_name import host_name
 from belljar_tui.core.model import NAME_SERVICE, Health, Seal
+from belljar_tui.core.search_view import TrialView
 from belljar_tui.core.state import State
 
 STALLED = {"agent": "cuts hold, and nothing is seen", "way out": "what is open hangs"}
@@ -30,7 +31,7 @@ def shown(identity: str) -> str:
 
 def moment_of(event: ev.AnyEvent, before: State) -> Moment | None:
     """What to tell of `event`, in a session that was at `before`; None where there is nothing to tell."""
-    told = _of_cuts(event, before) or _of_health(event, before) or _of_the_rest(event)
+    told = _of_cuts(event, before) or _of_health(event, before) or _of_a_search(event, before) or _of_the_rest(event)
     return None if told is None else Moment(max(event.at, before.at), *told)
 
 
@@ -67,6 +68,27 @@ def _of_health(event: ev.AnyEvent, before: State) -> tuple[str, str] | None:
     return None
 
 
+def _of_a_search(event: ev.AnyEvent, before: State) -> tuple[str, str] | None:
+    match event:
+        case ev.SearchStarted():
+            return "search", "the search for the minimal working set began"
+        case ev.TrialEnded(number=number, outcome=outcome, is_recalled=False):
+            trial = before.search.trials.get(number) if before.search is not None else None
+            what = f" ({_what_for(trial)})" if trial is not None and trial.phase is not None else ""
+            return "search", f"trial {number}{what}: {outcome.verdict}{f', {outcome.detail}' if outcome.detail else ''}"
+        case ev.SearchStopped(reason=reason):
+            return "search", f"the search was stopped: {reason}"
+        case ev.SearchEnded(found=found):
+            return "search", f"the search ended: {found.conclusion}"
+    return None
+
+
+def _what_for(trial: TrialView) -> str:
+    """`one cut: auth.lab:9000, refuse`"""
+    about = f": {shown(trial.about)}" if trial.about else ""
+    return f"{trial.phase}{about}" + (f", {trial.mode}" if trial.open is not None else "")
+
+
 def _of_the_rest(event: ev.AnyEvent) -> tuple[str, str] | None:
     match event:
         case ev.SealProven(ok=ok, detail=detail):
@@ -75,12 +97,6 @@ def _of_the_rest(event: ev.AnyEvent) -> tuple[str, str] | None:
             )
         case ev.NoteAdded(text=text, dependency=dependency):
             return "note", f"{text} ({shown(dependency)})" if dependency else text
-        case ev.SearchStarted():
-            return "search", "the search for the minimal working set began"
-        case ev.SearchStopped(reason=reason):
-            return "search", f"the search was stopped: {reason}"
-        case ev.SearchEnded(found=found):
-            return "search", f"the search ended: {found.conclusion}"
         case ev.ProfileSaved(path=path):
             return "saved", f"saved the profile {path}"
         case ev.EventsLost(source="lane", count=count):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.moments import shown
 from belljar_tui.core.profile import Verdict, called_in
-from belljar_tui.core.report import CutSpan, Report
+from belljar_tui.core.report import Report
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ def _all_called(report: Report) -> frozenset[str]:
 
 
 def _cut(before: Report, after: Report) -> Iterator[Difference]:
-    one, other = _cuts(before.cuts), _cuts(after.cuts)
+    one, other = _all_cut(before), _all_cut(after)
     for identity, mode in sorted(other - one):
         yield Difference(about="cut", words=f"{_subject(identity)} was cut now, {mode}", after=f"{identity} {mode}")
     for identity, mode in sorted(one - other):
@@ -66,8 +66,13 @@ def _cut(before: Report, after: Report) -> Iterator[Difference]:
         yield Difference(about="cut", words=words, before=f"{identity} {mode}")
 
 
-def _cuts(cuts: Iterable[CutSpan]) -> set[tuple[str, Mode]]:
-    return {(cut.dependency, cut.mode) for cut in cuts}
+def _all_cut(report: Report) -> set[tuple[str, Mode]]:
+    """By hand, by the seal, and by a search's trials."""
+    search = report.state.search
+    wanted = [outcome.trial.wanted for outcome in search.outcomes] if search is not None else []
+    known = search.dependencies if search is not None else ()
+    tried = {(one, mode) for each in wanted for one in known if (mode := each.mode_of(one)) is not None}
+    return {(cut.dependency, cut.mode) for cut in report.cuts} | tried
 
 
 def _subject(identity: str) -> str:

@@ -146,6 +146,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
     command: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     started: str = ""
+    drill: str = ""
+    """The drill that is played."""
     queue: str = ""
     lacks: tuple[Mode, ...] = ()
     """Modes that the kernel cannot do."""
@@ -223,6 +225,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
             named = [str(msgspec.structs.replace(dependency, host=host)) for host in (*each.names, *each.addresses)]
             return next((name for name in named if name in self.dependencies), named[0])
         return str(dependency)
+
+    @property
+    def is_search_alone(self) -> bool:
+        """It has a search, and no service of its own beside the trials' ones."""
+        return self.search is not None and self.service_pid is None and self.target is None
 
     @property
     def lab(self) -> str | None:

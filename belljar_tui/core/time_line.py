@@ -19,6 +19,7 @@ from belljar_tui.core import events as ev
 from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.state import State
+from belljar_tui.core.trial import TrialVerdict
 
 Load = Callable[[int], Sequence[ev.AnyEvent]]
 """The events of a block, by its number; the same each time."""
@@ -38,6 +39,8 @@ class Kind(StrEnum):
     NOTE = "note"
     BLOCKED = "first blocked call"
     """The first call that meets a cut."""
+    TRIAL = "trial"
+    """The end of a search's trial."""
 
 
 class CutSpan(msgspec.Struct, gc=False):
@@ -118,6 +121,8 @@ class TimeLine:
         self.blocked = Counts(_FINE)
         self.blocked_by: dict[str, Counts] = {}
         self.backwards: list[Backwards] = []
+        self.trials: list[tuple[float, TrialVerdict]] = []
+        """When a trial ended, and with what. Not those that were recalled."""
 
     @property
     def end(self) -> float:
@@ -246,6 +251,11 @@ class TimeLine:
         self.notes.append((clock, event))
         self._mark(Kind.NOTE, index)
 
+    def _try(self, event: ev.TrialEnded, index: int, clock: float) -> None:
+        if not event.is_recalled:
+            self.trials.append((clock, event.outcome.verdict))
+            self._mark(Kind.TRIAL, index)
+
 
 def _close(spans: list[CutSpan], at: float) -> None:
     if spans and spans[-1].end is None:
@@ -258,4 +268,5 @@ _MARKS: dict[type[ev.Event], Callable[[TimeLine, Any, int, float], None]] = {
     ev.CallBlocked: TimeLine._block,
     ev.HealthChanged: TimeLine._turn,
     ev.NoteAdded: TimeLine._note,
+    ev.TrialEnded: TimeLine._try,
 }

@@ -46,6 +46,8 @@ class Asked(msgspec.Struct, frozen=True):
     lab: str | None = None
     faults: tuple[str, ...] = ()
     """What is broken in the lab; no event tells."""
+    drill: str = ""
+    """The drill it is, as it was asked for: its name or its file."""
     journal: str | None = None
     deadline_s: float = 60.0
     plan: Plan | None = None
@@ -60,12 +62,12 @@ class Asked(msgspec.Struct, frozen=True):
     """Where the jar is ours: names that share an address are cut one by one."""
 
 
-def asked_for_lab(name: str, wanted: Wanted, health: Checks | None = None) -> Asked:
-    """What it takes to open a built-in lab."""
-    lab = LABS[name]
+def asked_for_lab(lab_name: str, wanted: Wanted, health: Checks | None = None, name: str | None = None) -> Asked:
+    """What it takes to open a built-in lab. `name`: of the session, where it is not to be its service's."""
+    lab = LABS[lab_name]
     timing = health or Checks()
     return Asked(
-        name=lab.in_jar,
+        name=name or lab.in_jar,
         command=(sys.executable, *lab.service),
         health=msgspec.structs.replace(timing, checks=timing.checks or lab.checks),
         wanted=wanted,

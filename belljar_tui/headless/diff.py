@@ -9,12 +9,13 @@ from rich.markup import escape
 
 from belljar_tui.core.profile import claim_of
 from belljar_tui.core.profile_diff import Change, changes
-from belljar_tui.core.report import report_of
+from belljar_tui.core.report import Report, report_of
 from belljar_tui.core.session_diff import Difference, differences
+from belljar_tui.core.state import State
 from belljar_tui.errors import UsageError
-from belljar_tui.headless import printer
+from belljar_tui.headless import diagnostics, printer
 from belljar_tui.journal.profile_file import read_profile
-from belljar_tui.journal.reader import iterate_journal
+from belljar_tui.journal.reader import iterate_journal, nothing_in
 from belljar_tui.journal.sessions import is_session_folder, journal_at
 
 SAME, DIFFERENT = 0, 1
@@ -52,7 +53,7 @@ def _is_session(where: str) -> bool:
 
 
 def _sessions(before: Path, after: Path, *, as_json: bool) -> int:
-    found = differences(report_of(iterate_journal(before)), report_of(iterate_journal(after)))
+    found = differences(_told(before), _told(after))
     if as_json:
         printer.json({"same": not found, "differences": found})
     elif found:
@@ -61,6 +62,15 @@ def _sessions(before: Path, after: Path, *, as_json: bool) -> int:
     else:
         printer.rich("[bold]The same was called, cut and needed.[/]")
     return DIFFERENT if found else SAME
+
+
+def _told(journal: Path) -> Report:
+    """Raises BadJournal, also where nothing was recorded. A torn last line is said."""
+    torn = f"belljar: {journal}: line {{}}: torn: the writer ended in the middle of it. What it said is missing."
+    told = report_of(iterate_journal(journal, lambda line: diagnostics.note(torn.format(line))))
+    if told.state == State():
+        raise nothing_in(journal)
+    return told
 
 
 def _mark(one: Difference) -> str:

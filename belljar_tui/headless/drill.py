@@ -28,7 +28,7 @@ from belljar_tui.headless.showing import note_files
 from belljar_tui.headless.stream import obey, stream, tell
 from belljar_tui.journal.drill_file import drill_text, read_drill, write_drill
 from belljar_tui.journal.drill_progress import keep, read_progress
-from belljar_tui.journal.reader import read_journal
+from belljar_tui.journal.reader import nothing_in, read_journal
 from belljar_tui.journal.sessions import journal_at
 from belljar_tui.labs import WORLDS
 from belljar_tui.session import Session
@@ -63,8 +63,9 @@ def listed(*, as_json: bool) -> int:
         table.add_column(head)
     for drill in known.values():
         done = progress.get(drill.name)
-        best = "" if done is None else f"{done.best} of {done.plays}×" if done.plays > 1 else str(done.best)
-        table.add_row(drill.name, drill.lab, drill.teaches, str(drill.minutes), drill.level, best)
+        best = "" if done is None else str(done.best) if done.best else "not found"
+        plays = f", {done.plays} plays" if done is not None and done.plays > 1 else ""
+        table.add_row(drill.name, drill.lab, drill.teaches, str(drill.minutes), drill.level, best + plays)
     printer.rich(table, "\nBegin: belljar drill NAME")
     return Exit.HOLDS
 
@@ -85,9 +86,9 @@ def play(name: str, *, headless: bool, predict: bool, journal: str | None) -> in
     if not headless:
         require_terminal()
     asked = msgspec.structs.replace(
-        asked_for_lab(drill.lab, Wanted()),
-        name=f"drill-{drill.name}",
+        asked_for_lab(drill.lab, Wanted(), name=f"drill-{drill.name}"),
         faults=tuple(map(str, drill.faults)),
+        drill=name,
         journal=journal,
     )
     teacher = Teacher(drill, must_foretell=predict)
@@ -184,6 +185,8 @@ def drill_of(path: Path, name: str) -> Drill:
         remedy = "Small letters, digits and hyphens: --name friday-outage"
         raise UsageError(f"A drill cannot be called {name!r}.", remedy=remedy)
     events = read_journal(path)
+    if not events:
+        raise nothing_in(path)
     command = getattr(events[0], "command", ())
     lab = next((lab for lab in WORLDS.values() if lab.service[-1] in command), None)
     if lab is None:
@@ -249,10 +252,20 @@ def _say(drill: Drill, told: Debrief) -> None:
     from rich.markup import escape
 
     points = f"{told.score} of 100 points" if told.is_found else "not found"
-    lines = [f"[bold]{drill.name}[/]: {points}, {told.hints} hints, {told.wrong} wrong answers", ""]
-    lines += [f"  {moment.at:6.1f} s  {escape(moment.words)}" for moment in told.timeline]
-    lines += ["", f"It was {escape(told.culprit.dependency)}, {told.culprit.how}. The shortest way:"]
-    lines += [f"  {number}. {escape(step)}" for number, step in enumerate(told.shortest, 1)]
+    asked = f"{_counted(told.hints, 'hint')}, {_counted(told.wrong, 'wrong answer')}"
+    happened, way = (Table.grid(padding=(0, 2)) for _ in range(2))
+    for table in (happened, way):
+        table.add_column(justify="right", no_wrap=True, min_width=10 if table is happened else 4)
+        table.add_column(overflow="fold")
+    for moment in told.timeline:
+        happened.add_row(f"{moment.at:.1f} s", escape(moment.words))
+    for number, step in enumerate(told.shortest, 1):
+        way.add_row(f"{number}.", escape(step))
+    printer.rich(f"[bold]{escape(drill.name)}[/]: {points}, {asked}", "", happened, "")
+    printer.rich(f"It was {escape(told.culprit.dependency)}, {told.culprit.how}. The shortest way:", way)
     if told.calibration is not None:
-        lines += ["", f"Predictions: {told.calibration}"]
-    printer.rich("\n".join(lines))
+        printer.rich("", f"Predictions: {told.calibration}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else noun + 's'}"

@@ -33,6 +33,7 @@ from belljar_tui.headless.opening import jar_of, saver_of
 from belljar_tui.headless.progress import SearchProgress
 from belljar_tui.headless.searching import oracle_of, soak_s_of
 from belljar_tui.journal.reader import read_journal
+from belljar_tui.journal.sessions import said
 from belljar_tui.journal.writer import JournalWriter
 from belljar_tui.trials.command import CommandOracle
 from belljar_tui.trials.oracle import Oracle
@@ -199,7 +200,7 @@ def _run(
         printer.json({**search_report.as_json(view, found), "journal": str(recorder.path)})
     else:
         printer.rich(search_report.as_text(view, found, recorder.state.name))
-        diagnostics.note(f"journal  {recorder.path}")
+        diagnostics.note(f"journal  {recorder.path}\nagain    belljar replay {shlex.quote(said(recorder.path))}")
     return _CODES[found.conclusion]
 
 
@@ -253,7 +254,7 @@ def _asked(line: MinimizeAsked) -> Asked:
 def _world(line: MinimizeAsked) -> Asked:
     health = Checks(line.checks, every_s=line.health_every, timeout_s=line.health_timeout, healthy_for=line.health_for)
     if line.lab is not None:
-        return asked_for_lab(line.lab, Wanted(), health)
+        return asked_for_lab(line.lab, Wanted(), health, line.name)
     return asked_for(
         line.command,
         line.container,

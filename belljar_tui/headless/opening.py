@@ -62,7 +62,7 @@ def asked_for_profile(profile: Profile) -> Asked:
         healthy_for=healthy.healthy_for,
     )
     if profile.lab is not None:
-        asked = asked_for_lab(profile.lab, wanted_of(profile), health)
+        asked = asked_for_lab(profile.lab, wanted_of(profile), health, profile.name)
         return msgspec.structs.replace(
             asked,
             deadline_s=profile.recovery.deadline_s,
@@ -104,6 +104,7 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
         checks=list(asked.health.checks),
         started=started.isoformat(timespec="seconds"),
         version=__version__,
+        drill=asked.drill,
     )
     if asked.attached is None:
         log.touch(mode=0o600)

@@ -28,7 +28,8 @@ class SearchProgress:
         console = Console(stderr=True, highlight=False)
         self._console = console
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counts]}"))
-        self._bar = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
+        is_off = not console.is_terminal
+        self._bar = Progress(*columns, TimeElapsedColumn(), console=console, disable=is_off, transient=True)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ from belljar_tui.headless import diagnostics, printer
 from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.journal.notes import LateNote, Notebook
 from belljar_tui.journal.profile_file import read_profile
-from belljar_tui.journal.reader import iterate_journal
+from belljar_tui.journal.reader import iterate_journal, nothing_in
 from belljar_tui.journal.sessions import journal_at
 from belljar_tui.report import FORMATS, render
 
@@ -35,7 +35,7 @@ def report(source: str, *, to: str | None, output: str | None, profile: str | No
     reading = _Reading(journal, notes.notes)
     told = report_of(reading, profile=contract)
     if not reading.count:
-        raise reading.damage or BadJournal(str(journal), "nothing was recorded: there is no event in it.")
+        raise reading.damage or nothing_in(journal)
     oddities = list(reading.oddities)
     if reading.damage:
         again = _Reading(journal, notes.notes)

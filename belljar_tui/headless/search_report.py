@@ -90,8 +90,11 @@ def _set(view: SearchView, found: Found, name: str) -> Iterator[str]:
             yield f"  it called in vain: {', '.join(sorted(blocked))}"
         return
     yield f"[green]✓[/] [bold]{name} needs these, and nothing else[/]  ({spent})"
+    width = max((len(_shown(identity)) for identity in found.minimal), default=0)
     for identity in found.minimal:
-        yield f"    [bold]{_shown(identity)}[/]{_why(identity, found)}"
+        gap = " " * (width - len(_shown(identity)))
+        why = _why(identity, found)
+        yield f"    [bold]{_shown(identity)}[/]{gap}{why}" if why else f"    [bold]{_shown(identity)}[/]"
 
 
 def _why(identity: str, found: Found) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Opened
 from belljar_tui.headless.scenario import Script
 from belljar_tui.headless.stream import stream
+from belljar_tui.journal.sessions import said
 
 
 def show(open_one: Callable[[], Opened], *, headless: bool) -> int:
@@ -49,7 +51,8 @@ def explore(open_one: Callable[[], Opened], script: Script | None = None) -> tup
 def note_files(opened: Opened) -> None:
     """Say where the session can be read again, and how well its cuts were foretold."""
     output = f"\noutput   {opened.log}" if opened.log.exists() else ""
-    diagnostics.note(f"journal  {opened.journal}{output}")
+    again = f"\nagain    belljar replay {shlex.quote(said(opened.journal))}"
+    diagnostics.note(f"journal  {opened.journal}{output}{again}")
     teacher = opened.session.teacher
     if teacher is not None and teacher.game.drill is None:
         told = teacher.game.calibration(opened.session.state, teacher.changes)

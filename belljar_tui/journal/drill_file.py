@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,23 +11,7 @@ from belljar_tui.errors import BadDrill
 from belljar_tui.journal import yaml_file
 from belljar_tui.labs import WORLDS
 
-
-def _migrated(fields: dict[str, Any], version: int) -> dict[str, Any]:
-    """There is one format so far."""
-    assert version == VERSION
-    return fields
-
-
-FORM = yaml_file.Form(
-    kind=Drill,
-    noun="drill",
-    field="belljar_drill",
-    version=VERSION,
-    error=BadDrill,
-    remedy="Is it a drill? One from a recorded session: belljar drill --make JOURNAL -o FILE",
-    missing="Make one from a recorded session: belljar drill --make JOURNAL -o FILE",
-    migrated=_migrated,
-)
+FORM = yaml_file.recorded_form(Drill, "drill", VERSION, BadDrill, "belljar drill --make JOURNAL -o FILE")
 
 
 def read_drill(path: Path) -> Drill:

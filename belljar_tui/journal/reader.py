@@ -15,7 +15,13 @@ from belljar_tui.journal.writer import Header
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError)
 """What reading a line that is no event may raise."""
+_READ_ALL_THE_SAME = "belljar replay shows all of it that can be read."
 _REMEDY = "Is it a journal (*.belljar.jsonl) that BellJar wrote?"
+
+
+def nothing_in(path: Path) -> BadJournal:
+    """What to say of a journal with a first line and no event."""
+    return BadJournal(str(path), "nothing was recorded: there is no event in it.")
 
 
 def read_journal(path: Path) -> list[AnyEvent]:
@@ -49,7 +55,7 @@ def _events(path: Path, file: BinaryIO, torn: Callable[[int], object]) -> Iterat
             if not line.endswith(b"\n"):
                 torn(number)  # the writer was killed in the middle of it
                 return
-            raise BadJournal(str(path), f"line {number}: {reason(line, error)}.", _REMEDY) from error
+            raise BadJournal(str(path), f"line {number}: {reason(line, error)}.", _READ_ALL_THE_SAME) from error
         yield event
 
 

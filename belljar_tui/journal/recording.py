@@ -16,7 +16,7 @@ from belljar_tui.core.events import AnyEvent, decode_lines
 from belljar_tui.core.time_line import TimeLine
 from belljar_tui.errors import BadJournal
 from belljar_tui.journal.migrate import VERSION
-from belljar_tui.journal.reader import UNREADABLE, line_reader, reason, version_of
+from belljar_tui.journal.reader import UNREADABLE, line_reader, nothing_in, reason, version_of
 
 BLOCK_BYTES = 1 << 20
 """About 10,000 events: a seek folds at most so many."""
@@ -113,8 +113,7 @@ class Recording:
     def require_events(self) -> None:
         """Raises BadJournal when all has been read and there was nothing in it."""
         if self.is_read and not self.line.count:
-            why = f"{self.damages[-1]}." if self.damages else "nothing was recorded: there is no event in it."
-            raise BadJournal(str(self.path), why)
+            raise BadJournal(str(self.path), f"{self.damages[-1]}.") if self.damages else nothing_in(self.path)
 
     def line_of(self, index: int) -> int:
         """The line in the file of the `index`-th event, from 1."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,23 +14,7 @@ from belljar_tui.errors import BadScenario
 from belljar_tui.journal import yaml_file
 from belljar_tui.journal.profile_file import commented
 
-
-def _migrated(fields: dict[str, Any], version: int) -> dict[str, Any]:
-    """There is one format so far."""
-    assert version == VERSION
-    return fields
-
-
-FORM = yaml_file.Form(
-    kind=Scenario,
-    noun="scenario",
-    field="belljar_scenario",
-    version=VERSION,
-    error=BadScenario,
-    remedy="Is it a scenario? One from a recorded session: belljar scenario JOURNAL -o FILE",
-    missing="Make one from a recorded session: belljar scenario JOURNAL -o FILE",
-    migrated=_migrated,
-)
+FORM = yaml_file.recorded_form(Scenario, "scenario", VERSION, BadScenario, "belljar scenario JOURNAL -o FILE")
 
 
 def read_scenario(path: Path, known: Collection[str] = ()) -> Scenario:

@@ -52,6 +52,13 @@ def is_session_folder(where: str) -> bool:
     return _named(where).is_dir()
 
 
+def said(journal: Path) -> str:
+    """The shortest that means this journal: its session's name, where it is in its usual place."""
+    folder = journal.parent
+    is_usual = folder.parent == locations.sessions() and journal == locations.journal_of(folder)
+    return folder.name if is_usual else str(journal)
+
+
 def _named(where: str) -> Path:
     path = Path(where)
     if not path.exists() and os.sep not in where and (locations.sessions() / where).is_dir():

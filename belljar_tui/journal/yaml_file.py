@@ -23,6 +23,11 @@ MAX_SIZE = 1_000_000
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
+def as_it_is(fields: dict[str, Any], _: int) -> dict[str, Any]:
+    """Of a kind of file that has had one format so far."""
+    return fields
+
+
 class Form(msgspec.Struct, Generic[Kind], frozen=True):
     """A kind of file."""
 
@@ -38,8 +43,21 @@ class Form(msgspec.Struct, Generic[Kind], frozen=True):
     """What to ask whoever gives us something else."""
     missing: str
     """What to do where there is no such file."""
-    migrated: Callable[[dict[str, Any], int], dict[str, Any]]
+    migrated: Callable[[dict[str, Any], int], dict[str, Any]] = as_it_is
     """Fields of a version as those of the present one; no value changes its place."""
+
+
+def recorded_form(kind: type[Kind], noun: str, version: int, error: type[BadProfile], make: str) -> Form[Kind]:
+    """The form of a kind of file that can be made from a recorded session: by the command `make`."""
+    return Form(
+        kind=kind,
+        noun=noun,
+        field=f"belljar_{noun}",
+        version=version,
+        error=error,
+        remedy=f"Is it a {noun}? One from a recorded session: {make}",
+        missing=f"Make one from a recorded session: {make}",
+    )
 
 
 def read(path: Path, form: Form[Kind]) -> tuple[Kind, Document]:

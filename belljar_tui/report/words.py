@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from belljar_tui.core.model import Health, Mode
 from belljar_tui.core.moments import shown
 from belljar_tui.core.profile import Verdict
@@ -23,6 +25,14 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     head = f"{hours}:" if hours else ""
     return f"{head}{minutes:02}:{rest // 10:02}.{rest % 10}"
+
+
+def time_of_day(report: Report, at: float) -> str:
+    """`22:43:38`, where it was recorded, `at` seconds after the start; empty where the journal does not say."""
+    try:
+        return f"{datetime.fromisoformat(report.state.started) + timedelta(seconds=at):%H:%M:%S}"
+    except (ValueError, OverflowError):
+        return ""
 
 
 def span(seconds: float) -> str:
@@ -74,7 +84,12 @@ def title_of(report: Report) -> str:
 
 def command_of(report: Report) -> str:
     """How it was started. A lab's own command line names places on the machine it ran on, and brings nobody further."""
-    return f"belljar demo {report.state.lab}" if report.state.lab else " ".join(report.state.command)
+    state = report.state
+    if state.drill:
+        return f"belljar drill {state.drill}"
+    if state.lab and state.is_search_alone:
+        return f"belljar minimize --lab {state.lab}"
+    return f"belljar demo {state.lab}" if state.lab else " ".join(state.command)
 
 
 def jar_of(report: Report) -> str:

@@ -89,6 +89,7 @@ class NoticeScreen(ModalScreen[None]):
     """Some words to read; any of these keys goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,space", "dismiss", "Go on")]
+    way_on: ClassVar[str] = "enter goes on"
 
     def __init__(self, words: str) -> None:
         super().__init__()
@@ -97,7 +98,17 @@ class NoticeScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help"):
             yield Static(Text(self._words))
-            yield Static(Text("\nenter goes on", style="dim"))
+            yield Static(Text(f"\n{self.way_on}", style="dim"))
+
+
+class PartingScreen(NoticeScreen, inherit_bindings=False):
+    """Words at an end: one may leave at once, or go on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,space", "dismiss", "Go on"),
+        Binding("q", "app.quit", "Leave"),
+    ]
+    way_on = "enter goes on   q leaves"
 
 
 class ErrorScreen(ModalScreen[None]):

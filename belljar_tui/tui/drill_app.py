@@ -9,13 +9,22 @@ from textual.binding import Binding, BindingType
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.core.model import How
+from belljar_tui.core.moments import shown
 from belljar_tui.errors import UsageError
 from belljar_tui.session import Session
 from belljar_tui.teaching import Teacher
 from belljar_tui.tui.app import ExplorerApp
-from belljar_tui.tui.dialogs import LinePrompt, NoticeScreen
+from belljar_tui.tui.dialogs import LinePrompt, NoticeScreen, PartingScreen
 from belljar_tui.tui.drill_keys import ALL_KEYS
 from belljar_tui.tui.graph import GraphView
+
+WAYS = {
+    How.DEAD: "nothing listens there: refused at once",
+    How.HANG: "it accepts, and says nothing",
+    How.SLOW: "it answers, late",
+    How.COLD: "it is up, and waits for another one",
+}
+"""What the caller meets."""
 
 
 class DrillApp(ExplorerApp, inherit_bindings=False):
@@ -72,7 +81,8 @@ class DrillApp(ExplorerApp, inherit_bindings=False):
         selected = self.query_one(GraphView).selected
         if selected is not None:
             ways = ", ".join(How)
-            question = LinePrompt(f"{selected} is broken. How? {ways}", "", ways, check=_how)
+            told = "\n".join(f"  {way:<6}{what}" for way, what in WAYS.items())
+            question = LinePrompt(f"{shown(selected)} is broken. How?\n\n{told}", "", ways, check=_how)
             self.push_screen(question, lambda how: self._guess(selected, how) if how else None)
 
     def _guess(self, dependency: str, how: str) -> None:
@@ -83,8 +93,8 @@ class DrillApp(ExplorerApp, inherit_bindings=False):
         game = self._teacher.game
         if game.is_found and game.drill is not None:
             way = "\n".join(f"{number}. {step}" for number, step in enumerate(game.drill.shortest, 1))
-            words = f"Found: {game.score} of 100 points.\n\nThe shortest way:\n{way}\n\nq leaves; the debrief follows."
-            self.push_screen(NoticeScreen(words))
+            words = f"Found: {game.score} of 100 points.\n\nThe shortest way:\n{way}\n\nLeave, and the debrief follows."
+            self.push_screen(PartingScreen(words))
         else:
             self.notify("That is not it. A wrong answer costs 25 points.", severity="warning")
 
@@ -92,12 +102,9 @@ class DrillApp(ExplorerApp, inherit_bindings=False):
         if not (self._teacher.must_foretell and isinstance(command, cmd.Cut)):
             super()._do(command)
             return
-        question = LinePrompt(
-            "After this cut: healthy or unhealthy? How sure (%)?",
-            "",
-            "unhealthy 80",
-            check=_foretold,
-        )
+        what = f"You cut {shown(command.dependency)}, {command.mode}."
+        asked = f"{what} Will the service be healthy or unhealthy? How sure are you (50 to 100 %)?"
+        question = LinePrompt(asked, "", "such as: unhealthy 80", check=_foretold)
         self.push_screen(question, lambda said: self._foretell(said, command) if said else None)
 
     def _foretell(self, said: str, command: cmd.AnyCommand) -> None:

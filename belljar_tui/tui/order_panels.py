@@ -61,7 +61,7 @@ def _facts(order: Order, profiles: Mapping[str, Profile], name: str) -> Iterator
     if profile is not None:
         yield "up when", Text("\n".join(profile.healthy.checks))
         yield "within", Text(f"{profile.recovery.deadline_s:g} s")
-        command = f"lab {profile.lab}" if profile.lab is not None else shlex.join(profile.service.command)
+        command = f"belljar demo {profile.lab}" if profile.lab is not None else shlex.join(profile.service.command)
         yield "command", Text(command)
 
 

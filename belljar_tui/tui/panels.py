@@ -39,6 +39,8 @@ class StatusLine(Static):
 
     def _line(self, state: State, now: float, *, is_wide: bool) -> Text:
         left = Text(" BellJar  " if is_wide else " ", style="bold")
+        if not state.name:
+            return left.append("before the session began", style="dim")
         left.append(f"{state.name} · {state.jar} · " if is_wide else f"{state.name} · ", style="")
         left.append(str(state.seal), style="bold yellow" if state.seal is Seal.VACUUM else "")
         search = search_words.brief(state.search)
@@ -217,12 +219,17 @@ class HealthStrip(Still):
         elif state.is_stuck_after_restore and state.restored_at is not None:
             since.append(f"   stuck after restore: {now - state.restored_at:.0f} s", style="bold red")
         lines.append(since)
-        entitle(self, f"health · {state.health_check}" if state.health_check else "health")
-        if not state.checks:
+        check = state.health_check
+        if len(f"health · {check}") > width - _CORNERS:
+            check = check.removeprefix("http://")
+        entitle(self, f"health · {check}" if check else "health")
+        if not state.checks and state.name:
             lines = [Text("no check given: add --health http://localhost:PORT/PATH", style="yellow")]
         self.say(Text("\n").join(lines))
 
 
+_CORNERS = 2
+"""A title has so many cells less than the content below it."""
 _BARS = {Health.HEALTHY: "▇", Health.UNHEALTHY: "▁", Health.UNKNOWN: "·"}
 
 

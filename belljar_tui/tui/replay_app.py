@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.screen import Screen
 
+from belljar_tui.core.events import TrialEnded
 from belljar_tui.core.time_line import Kind
 from belljar_tui.errors import BadJournal
 from belljar_tui.journal.notes import LateNote
@@ -27,20 +29,11 @@ from belljar_tui.tui.messages import CutToggled, EventStepped, MomentChosen
 from belljar_tui.tui.notes_screen import NotesScreen
 from belljar_tui.tui.replay_keys import LEGEND, REPLAY_KEYS
 from belljar_tui.tui.replay_words import moment
-from belljar_tui.tui.search_keys import SEARCH_KEYS
-from belljar_tui.tui.search_screen import SearchScreen
+from belljar_tui.tui.replayed_search import TIME_KEYS, ReplayedSearch
 from belljar_tui.tui.time_line_view import TimeLineView
 
 _TALL_ROWS, _LOW_ROWS = 40, 28
 _WARNINGS_SHOWN = 3
-_STEERING = ("pause", "stop", "search", "take_over", "save")
-
-
-class ReplayedSearch(SearchScreen, inherit_bindings=False):
-    """The search as it stood at the moment: there is nothing to steer."""
-
-    keys = tuple(key for key in SEARCH_KEYS if key.action not in _STEERING)
-    BINDINGS: ClassVar[list[BindingType]] = list(keys)
 
 
 class ReplayApp(Explorer):
@@ -56,7 +49,8 @@ class ReplayApp(Explorer):
 
     def __init__(self, playback: Playback, keymap: Mapping[str, str] | None = None) -> None:
         remapped = dict(keymap or {})
-        super().__init__(playback, ReplayedSearch(playback, "", remapped), remapped)
+        self.replayed_search = ReplayedSearch(playback, remapped)
+        super().__init__(playback, self.replayed_search, remapped)
         self.playback = playback
         self._ticked_at = time.monotonic()
         self._warnings: Sequence[str] = ()
@@ -83,11 +77,26 @@ class ReplayApp(Explorer):
         notes = [f"{notebook.failure} These notes are not shown."] if notebook.failure else []
         found = [*recording.warnings(), *notes]
         more = [f"… and {len(found) - _WARNINGS_SHOWN + 1} more"] if len(found) > _WARNINGS_SHOWN else []
-        self._warnings = [*found[: _WARNINGS_SHOWN - len(more)], *more]
+        self._warnings = self.replayed_search.warnings = [*found[: _WARNINGS_SHOWN - len(more)], *more]
         self._is_stale = True
+        if self.playback.line.last.is_search_alone:
+            self._open_on_the_answer()
+
+    def _open_on_the_answer(self) -> None:
+        """Nothing ran but trials: the map would be empty. What was found is what somebody came for."""
+        if not self.playback.index:
+            self.playback.go_to(self.playback.line.count)
+        self._show_search()
 
     def warnings(self) -> Sequence[str]:
         return self._warnings
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Over a recorded search time goes on, and what there is to jump to are trials and notes."""
+        if self.screen_stack and self.screen_stack[-1] is self.search_screen:
+            asked = (action, *parameters[:1])
+            return action == "quit" or any(asked == _asked(key) for key in TIME_KEYS)
+        return super().check_action(action, parameters)
 
     def _frame(self) -> None:
         now = time.monotonic()
@@ -144,12 +153,21 @@ class ReplayApp(Explorer):
             unread = " so far" if not self.playback.recording.is_read else ""
             self.notify(f"There is no {kind} {side} {moment(self.playback.at)}{unread}.")
         self._moved()
-        dependency = getattr(self.playback.last_event(), "dependency", None)
-        if dependency is not None:
-            self.query_one(GraphView).select(dependency)
+        event = self.playback.last_event()
+        dependency = getattr(event, "dependency", None)
+        if isinstance(event, TrialEnded) and self.search_screen in self.screen_stack:
+            self.replayed_search.choose(event.number)
+        elif dependency is not None:
+            self.screen_stack[0].query_one(GraphView).select(dependency)
+
+    @property
+    def _selected(self) -> str | None:
+        """The dependency of the row that is selected, on the map or in the search."""
+        is_search = self.search_screen in self.screen_stack
+        return self.replayed_search.selected if is_search else self.query_one(GraphView).selected
 
     def action_note(self) -> None:
-        at, selected = self.playback.at, self.query_one(GraphView).selected
+        at, selected = self.playback.at, self._selected
         question = f"Note at {moment(at)}, kept beside the journal:"
         self._ask(question, "", lambda text: self._note(at, text, selected))
 
@@ -192,6 +210,12 @@ class ReplayApp(Explorer):
     def _moved(self) -> None:
         self._is_stale = True
         self._frame()
+
+
+def _asked(key: Binding) -> tuple[object, ...]:
+    """The action of a key, with its first parameter."""
+    name, parameters = parse(key.action)[1:]
+    return (name, *parameters[:1])
 
 
 def _without_past(keys: Sequence[Binding]) -> list[Binding]:

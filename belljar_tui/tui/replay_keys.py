@@ -39,6 +39,9 @@ REPLAY_KEYS = (
         tooltip="To the one before"),
     Binding("o", "jump_to('note', False)", "Next note", id="next_note", show=False, tooltip="To the next note"),
     Binding("O", "jump_to('note', True)", "Note before", id="note_before", show=False, tooltip="To the one before"),
+    Binding("e", "jump_to('trial', False)", "Trial", id="next_trial", show=False,
+        tooltip="To the end of the next trial of a search"),
+    Binding("E", "jump_to('trial', True)", "Trial before", id="trial_before", show=False, tooltip="To the one before"),
     Binding("n", "note", "Note", id="note", tooltip="Note something on this moment, beside the journal"),
     Binding("N", "notes", "Notes", id="notes", tooltip="All notes: go to one, change it, remove it"),
     Binding("x", "search", "Search", id="search", show=False, tooltip="The search for the minimal set, as it was then"),
@@ -50,6 +53,7 @@ REPLAY_KEYS = (
 )  # fmt: skip
 LEGEND = """
 time line: ▇ healthy  ▁ unhealthy  · unknown   ┄ cut, no call met it   ━ cut, calls blocked   ◆ note
+✓ ✗ ? a trial that ended: healthy, broken, inconclusive
 Click or drag on the time line to go there; the wheel goes an event on or back.
 ● open   ○ idle   ✂ cut   ┄ a cut edge   ╫ a bridge: lines that do not meet
 needed: cutting it made the service unhealthy.  tolerated: calls were blocked and it stayed healthy."""

@@ -38,6 +38,8 @@ def event_in_words(event: ev.AnyEvent) -> str:
             parts = [_name(event), ", ".join(groups) or "none"]
         case ev.NameClaimed(dependency=one, name=name):
             parts = [_name(event), _short(one), host_name(name)]
+        case ev.TrialStarted(number=number, phase=phase, about=one):
+            parts = [f"trial {number} started", phase, _short(one)]
         case ev.TrialEnded(number=number, outcome=outcome):
             parts = [f"trial {number} ended", outcome.verdict]
         case ev.SessionEnded(reason=reason):

@@ -53,6 +53,10 @@ def _claim(name: str, view: SearchView, found: Found) -> Text:
         return Text(f"{name} needs nothing: it is healthy with everything cut.", style="bold green")
     verb = "starts" if view.recovery == "cold" else "stays healthy"
     rest = f"all else cut ({view.question.modes[0]})"
+    if many == known:
+        return Text(
+            f"{name} {verb} only with all of its {say.counted(known, 'dependency')} open, {rest}.", style="bold"
+        )
     return Text(f"{name} {verb} with {many} of its {say.counted(known, 'dependency')} open, {rest}.", style="bold")
 
 

@@ -16,7 +16,7 @@ from belljar_tui.core.scenario_progress import progress
 from belljar_tui.core.state import State
 from belljar_tui.session import Beside, Session
 from belljar_tui.tui.app import ExplorerApp
-from belljar_tui.tui.dialogs import NoticeScreen
+from belljar_tui.tui.dialogs import PartingScreen
 
 
 class Staged(NamedTuple):
@@ -63,5 +63,6 @@ class ScenarioApp(ExplorerApp):
         self._has_run = self._is_stale = True
         until_now = msgspec.structs.replace(session.state, at=session.now())  # nothing need have happened since
         told = "\n".join(self._staged.told(until_now))
-        self.push_screen(NoticeScreen(f"{why[:1].upper()}{why[1:]}.\n\n{told}\n\nThe session goes on; q leaves."))
+        ended = f"{why[:1].upper()}{why[1:]}."
+        self.push_screen(PartingScreen(f"{ended}\n\n{told}\n\nThe session goes on until you leave."))
         return why

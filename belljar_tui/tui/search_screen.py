@@ -53,11 +53,22 @@ class SearchScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield SearchStatus(id="search-status")
         with Container(id="search-body"):
-            yield TrialGrid()
-            yield TrialPanel(id="trial")
+            with Container(id="search-trials"):
+                yield TrialGrid()
+                yield TrialPanel(id="trial")
             yield ResultView(id="result")
+        yield from self.compose_below()
         yield Static("The terminal is too small: BellJar needs 60 × 16.", id="search-small")
         yield Footer(show_command_palette=False)
+
+    def compose_below(self) -> ComposeResult:
+        """What more there is above the footer."""
+        yield from ()
+
+    @property
+    def view(self) -> SearchView | None:
+        """The search at this moment."""
+        return self._session.state.search
 
     def on_mount(self) -> None:
         trials = self.query_one(TrialGrid)
@@ -79,7 +90,7 @@ class SearchScreen(Screen[None]):
 
     def frame(self) -> None:
         """Repaint, if anything happened or a clock has moved on."""
-        view, now = self._session.state.search, self._session.now()
+        view, now = self.view, self._session.now()
         if view is None or not self.is_mounted:
             return
         trials = self.query_one(TrialGrid)
@@ -110,7 +121,7 @@ class SearchScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that would do nothing now are not offered."""
-        view = self._session.state.search
+        view = self.view
         if action in ("pause", "stop"):
             return view is not None and view.is_running
         if action in ("turn_over", "save"):
@@ -118,7 +129,7 @@ class SearchScreen(Screen[None]):
         return True
 
     def action_pause(self) -> None:
-        view = self._session.state.search
+        view = self.view
         if view is not None:
             self._do(cmd.ResumeSearch() if view.is_paused else cmd.PauseSearch())
 
@@ -127,7 +138,7 @@ class SearchScreen(Screen[None]):
 
     def action_search(self) -> None:
         """Go on: with a paused one, with a stopped one's verdicts, or from the beginning where there was an answer."""
-        view = self._session.state.search
+        view = self.view
         if view is None or not view.is_running:
             self._do(cmd.Search())
         elif view.is_paused:
@@ -135,7 +146,7 @@ class SearchScreen(Screen[None]):
 
     def action_take_over(self) -> None:
         """Put the set so far to the test in the explorer, and leave the rest to the person."""
-        view = self._session.state.search
+        view = self.view
         if view is None:
             return
         steps: list[cmd.AnyCommand] = [cmd.PauseSearch()] if view.is_running and not view.is_paused else []
@@ -150,7 +161,7 @@ class SearchScreen(Screen[None]):
         self.action_leave()
 
     def action_save(self) -> None:
-        view = self._session.state.search
+        view = self.view
         if view is None or view.found is None or view.found.conclusion is not Conclusion.FOUND:
             self.notify("There is no set to save.", title="Not done", severity="warning")
             return

@@ -1,4 +1,4 @@
-"""The time line: health, blocked calls, cuts and notes over the whole session, with the moment one is at."""
+"""The time line: health, blocked calls, trials, cuts and notes over the whole session, with the moment one is at."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from rich.text import Text
 from textual import events
 from textual.widgets import Static
 
-from belljar_tui.core.lanes import Cell, Window, blocked_lane, cut_lane, health_lane, ticks
+from belljar_tui.core.lanes import Cell, Window, blocked_lane, cut_lane, health_lane, ticks, trial_lane
 from belljar_tui.core.model import Health
+from belljar_tui.core.time_line import TimeLine
 from belljar_tui.playback import Playback
 from belljar_tui.tui import words
 from belljar_tui.tui.messages import EventStepped, MomentChosen
 from belljar_tui.tui.replay_words import event_in_words, moment
+from belljar_tui.tui.search_words import VERDICTS
 
 _LABEL, _LABEL_NARROW, _NARROW = 18, 14, 100
-_FIXED = 4
-"""Lanes that are always there: health, blocked, notes, and the times below."""
 _HEALTH = {Health.HEALTHY: ("▇", "green"), Health.UNHEALTHY: ("▁", "bold red"), Health.UNKNOWN: ("·", "yellow")}
 _CUT = {Cell.OPEN: ("·", "dim"), Cell.CUT: ("┄", "yellow"), Cell.BLOCKED: ("━", "bold red")}
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -43,7 +43,7 @@ class TimeLineView(Static, can_focus=False):
     def show(self, playback: Playback, selected: str | None) -> None:
         size, notes = self.content_size, playback.notes()
         line = playback.line
-        wanted = self._wanted(playback, selected, max(0, size.height - _FIXED))
+        wanted = self._wanted(playback, selected, max(0, size.height - _always(line)))
         key = (line.count, size, [note.at for note in notes], wanted)
         if key != self._drawn:
             self._drawn = key
@@ -68,8 +68,13 @@ class TimeLineView(Static, can_focus=False):
 
     def _draw(self, playback: Playback, wanted: list[str]) -> list[tuple[str, Glyphs]]:
         line, window = playback.line, self._window
-        health = [_HEALTH[value] if value is not None else (" ", "") for value in health_lane(line, window)]
-        lanes = [("health", health), ("blocked", _levels(blocked_lane(line.blocked, window)))]
+        lanes: list[tuple[str, Glyphs]] = []
+        if not line.last.is_search_alone:
+            health = [_HEALTH[value] if value is not None else (" ", "") for value in health_lane(line, window)]
+            lanes = [("health", health), ("blocked", _levels(blocked_lane(line.blocked, window)))]
+        if line.trials:
+            tried = [VERDICTS[value] if value is not None else ("·", "dim") for value in trial_lane(line, window)]
+            lanes.append(("trials", tried))
         for dependency in wanted:
             label = dependency.partition("://")[2] or dependency
             lanes.append((label, [_CUT[cell] for cell in cut_lane(line, dependency, window)]))
@@ -128,6 +133,11 @@ class TimeLineView(Static, can_focus=False):
         last = self._window.columns - 1
         at = self._window.end if column >= last else self._window.at(max(0, column))
         self.post_message(MomentChosen(at))
+
+
+def _always(line: TimeLine) -> int:
+    """Lanes besides those of cuts: health and blocked calls, trials, notes, and the times below."""
+    return (0 if line.last.is_search_alone else 2) + bool(line.trials) + 2
 
 
 def _levels(counts: list[int]) -> Glyphs:

@@ -90,6 +90,13 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self.is_following = index == len(numbers) - 1
         self._select(numbers[index])
 
+    def choose(self, number: int) -> None:
+        """Select a trial by its number. The newest is followed."""
+        numbers = [column.trial.number for column in self.grid.columns]
+        if number in numbers:
+            self.is_following = number == numbers[-1]
+            self._select(number)
+
     def on_resize(self) -> None:
         self._lay_out()
         self._select(self.number)

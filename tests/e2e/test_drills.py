@@ -120,7 +120,8 @@ def test_before_the_answer_nothing_tells_it(tmp_path: Path) -> None:
 
 
 def test_a_cut_must_be_foretold_and_is_judged(tmp_path: Path) -> None:
-    with played(tmp_path, "half", "--predict") as game:
+    journal = tmp_path / "play.belljar.jsonl"
+    with played(tmp_path, "half", "--predict", "--journal", str(journal)) as game:
         game.wait_for_health("healthy")
         game.say(command="cut", dependency="tcp://pay-b.lab:7000")
         assert "First say what this cut will do" in game.wait_for("command_rejected")["reason"]
@@ -130,6 +131,9 @@ def test_a_cut_must_be_foretold_and_is_judged(tmp_path: Path) -> None:
         game.say(command="quit")
         _, told = ended(game)
         assert told["calibration"] == {"count": 1, "right": 1, "brier": pytest.approx(0.01)}
+    assert "`belljar drill half`" in belljar(tmp_path, "report", str(journal), "--to", "md").stdout
+    assert "cut: tcp://pay-b.lab:7000" in belljar(tmp_path, "scenario", str(journal)).stdout
+    assert "lab: checkout\n" in belljar(tmp_path, "drill", "--make", str(journal)).stdout
 
 
 def test_a_drill_is_made_from_a_recorded_incident_and_solved(tmp_path: Path) -> None:
@@ -159,6 +163,9 @@ def test_bad_input_is_told(tmp_path: Path) -> None:
     assert "There is no drill 'plan'" in unknown.stderr
     assert "plain, silent" in unknown.stderr
     assert "needs a terminal" in belljar(tmp_path, "drill", "plain").stderr
+    nothing = tmp_path / "nothing.belljar.jsonl"
+    nothing.write_text('{"belljar_journal":1,"written_by":"0.1.0"}\n')
+    assert "nothing was recorded" in belljar(tmp_path, "drill", "--make", str(nothing)).stderr
     broken = tmp_path / "broken.yaml"
     broken.write_text("belljar_drill: 1\nname: x\nlab: nowhere\n")
     assert f"{broken}: " in belljar(tmp_path, "drill", str(broken), "--headless").stderr

@@ -15,6 +15,9 @@ import pytest
 from jarred import BELLJAR, DEADLINE_S, all_gone, family_of
 from servers import HAVE_A_WAY_OUT
 
+from belljar_tui.core.fold import fold
+from belljar_tui.journal.profile_file import read_profile
+from belljar_tui.journal.reader import read_journal
 from belljar_tui.labs import LABS
 
 pytestmark = pytest.mark.kernel
@@ -161,7 +164,11 @@ def test_a_journal_of_another_search_is_not_resumed(tmp_path: Path) -> None:
 
 
 def test_the_pool_lab_needs_what_it_says(tmp_path: Path) -> None:
-    found = json.loads(run(tmp_path, "--lab", "pool", "--deadline", "4", "--jobs", "2", "--json").stdout)
+    profile = tmp_path / "shop.belljar.yaml"
+    asked = ("--lab", "pool", "--name", "shop", "-o", str(profile), "--deadline", "4", "--jobs", "2", "--json")
+    found = json.loads(run(tmp_path, *asked).stdout)
+    state = fold(read_journal(journals(tmp_path)[0]))
+    assert (state.name, state.lab, read_profile(profile).name) == ("shop", "pool", "shop")
     truth = LABS["pool"].truth
     assert set(found["minimal"]) == {*truth.always, *truth.cold_only, "dns:"}
     assert set(found["tolerated"]) == set(truth.tolerated)

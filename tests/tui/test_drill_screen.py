@@ -64,6 +64,9 @@ async def test_a_wrong_answer_a_hint_and_the_right_one() -> None:
         await until(pilot, lambda: isinstance(app.screen, NoticeScreen))
         assert "Found: 60 of 100 points" in screen_text(app)
         looks_like(app, "drill-found")
+        with patch.object(type(app), "action_quit", autospec=True) as left:
+            await pilot.press("q")
+            await until(pilot, lambda: left.called)
 
 
 async def test_an_answer_that_is_no_way_to_fail_is_asked_again() -> None:

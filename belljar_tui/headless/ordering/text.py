@@ -46,17 +46,23 @@ def _headline(order: Order, fresh: Sequence[Cycle] | None) -> str:
 
 
 def _waves(order: Order) -> Iterator[str]:
-    for number, wave in enumerate(order.waves[:_MOST_LINES], 1):
-        yield f"  wave {number}   {escape(listed(wave, _MOST_NAMES))}"
+    tangled = {one for pair in order.tangled for one in pair}
+    rows = [(f"wave {number}", "", wave) for number, wave in enumerate(order.waves[:_MOST_LINES], 1)]
+    stuck = [
+        ("in a cycle", "red", [one for one in order.blocked if one in tangled]),
+        ("waits for a cycle", "yellow", [one for one in order.blocked if one not in tangled]),
+    ]
+    told = [row for row in stuck if row[2]]
+    width = max((len(label) for label, _, _ in [*rows, *told]), default=0)
+    yield from (_wave(label.ljust(width), style, names) for label, style, names in rows)
     if len(order.waves) > _MOST_LINES:
         yield f"  … {len(order.waves) - _MOST_LINES} more waves"
-    tangled = {one for pair in order.tangled for one in pair}
-    stuck = [one for one in order.blocked if one in tangled]
-    waiting = [one for one in order.blocked if one not in tangled]
-    if stuck:
-        yield f"  [red]in a cycle[/]   {escape(listed(stuck, _MOST_NAMES))}"
-    if waiting:
-        yield f"  [yellow]waits for one[/]   {escape(listed(waiting, _MOST_NAMES))}"
+    yield from (_wave(label.ljust(width), style, names) for label, style, names in told)
+
+
+def _wave(label: str, style: str, names: Sequence[str]) -> str:
+    shown = f"[{style}]{label}[/]" if style else label
+    return f"  {shown}   {escape(listed(names, _MOST_NAMES))}"
 
 
 def _cycles(order: Order, fresh: Sequence[Cycle] | None) -> Iterator[str]:

@@ -74,7 +74,7 @@ def test_what_was_foretold_is_judged_by_health_before_the_next_change() -> None:
     assert told is not None
     assert (told.count, told.right) == (2, 1)
     assert told.brier == pytest.approx((0.1**2 + 0.8**2) / 2)
-    assert "1 of 2 cuts" in str(told)
+    assert "1 of 2 right" in str(told)
     assert Game().calibration(state, []) is None
 
 

@@ -8,7 +8,9 @@ from belljar_tui.core.claim import Standing
 from belljar_tui.core.fold import fold
 from belljar_tui.core.model import Health, Mode, Seal
 from belljar_tui.core.profile import Verdict
+from belljar_tui.core.question import Phase, Question
 from belljar_tui.core.report import TENTHS, report_of
+from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from tests.unit.strategies import events
 
 AUTH, CACHE = "tcp://auth.lab:9000", "tcp://cache.lab:6379"
@@ -128,3 +130,19 @@ def test_a_report_is_the_same_fold_and_loses_no_blocked_call(stream: list[ev.Any
     assert sum(sum(tenths.values()) for tenths in report.blocked.values()) == report.state.blocked
     assert all(tenth <= report.until_s * TENTHS for tenths in report.blocked.values() for tenth in tenths)
     assert all(one.until is None or one.until >= one.at for one in report.cuts)
+
+
+def test_a_search_is_told_trial_by_trial() -> None:
+    trial = Trial(frozenset({CACHE}))
+    outcome = Outcome(trial=trial, verdict=TrialVerdict.BROKEN, detail="503 auth")
+    report = report_of(
+        [
+            ev.SearchStarted(at=0, question=Question()),
+            ev.TrialStarted(at=1, number=1, trial=trial, phase=Phase.SWEEP, about=AUTH),
+            ev.TrialEnded(at=2, number=1, outcome=outcome),
+            ev.TrialEnded(at=2, number=2, outcome=outcome, is_recalled=True),
+        ]
+    )
+    assert [moment.words for moment in report.moments][1:] == [
+        "trial 1 (one cut: auth.lab:9000, refuse): broken, 503 auth"
+    ]

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.question import Question
 from belljar_tui.core.report import report_of
 from belljar_tui.core.session_diff import differences
+from belljar_tui.core.trial import Outcome, Trial, TrialVerdict
 from belljar_tui.journal.writer import JournalWriter
 from tests.unit.strategies import events
 
@@ -52,6 +54,21 @@ def test_what_was_cut_and_needed() -> None:
     ]
 
 
+def test_a_trial_cuts_too() -> None:
+    trial = Trial(frozenset({"dns:"}), alone=CACHE, mode=Mode.HANG)
+    outcome = Outcome(trial=trial, verdict=TrialVerdict.HEALTHY, called=frozenset({"dns:", AUTH, CACHE}))
+    search: list[ev.AnyEvent] = [
+        ev.SearchStarted(at=0, question=Question()),
+        ev.TrialEnded(at=9, number=1, outcome=outcome),
+    ]
+    assert words(session(), session(*search)) == [
+        "name service (dns:) is called now",
+        "cache.lab:6379 is called now",
+        "auth.lab:9000 was cut now, refuse",
+        "cache.lab:6379 was cut now, hang",
+    ]
+
+
 @given(st.lists(events, max_size=10))
 def test_a_session_does_not_differ_from_itself(stream: list[ev.AnyEvent]) -> None:
     assert differences(report_of(stream), report_of(stream)) == []
@@ -75,3 +92,17 @@ def test_the_command_tells_sessions_from_profiles_by_their_content(tmp_path: Pat
     done = belljar_diff(str(tmp_path / "p.yaml"), str(tmp_path / "a"))
     assert done.returncode == 2
     assert f"{tmp_path / 'a'} is a recorded session and {tmp_path / 'p.yaml'} is not." in done.stderr
+
+
+def test_what_is_missing_of_a_session_is_said(tmp_path: Path) -> None:
+    for name in ("whole", "torn", "nothing"):
+        with JournalWriter(tmp_path / name) as writer:
+            for event in session() if name != "nothing" else []:
+                writer.write(event)
+    torn = tmp_path / "torn"
+    torn.write_bytes(torn.read_bytes()[:-9])
+    done = belljar_diff(str(tmp_path / "whole"), str(torn))
+    assert f"{torn}: line 4: torn" in done.stderr
+    done = belljar_diff(str(tmp_path / "nothing"), str(torn))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing was recorded" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,11 +13,13 @@ from lark import Lark
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Health, Mode
+from belljar_tui.core.question import Question
 from belljar_tui.core.report import Report, report_of
 from belljar_tui.report import FORMATS, mermaid, render
 from belljar_tui.report.document import code, escaped
 from belljar_tui.report.graph import graph_of
 from belljar_tui.report.timeline import LEFT, WIDTH, timeline_of
+from belljar_tui.report.words import command_of
 from tests.unit.strategies import events
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'`|\u202e\x1b[31m](https://evil.example)\n# x %%{init} &lt;"
@@ -127,6 +130,14 @@ def test_the_page_says_what_the_session_was(form: str) -> None:
     text = render(session(note="the pager rang"), form)
     for word in ("shop", "unhealthy after 1.0 s", "the pager rang", "00:01.0", "refuse"):
         assert word in text
+
+
+def test_the_command_is_one_that_brings_the_reader_there() -> None:
+    opening = ev.SessionStarted(at=0, name="x", jar="lab checkout", command=["/opt/python", "-m", "service"])
+    search = ev.SearchStarted(at=0, question=Question())
+    assert command_of(report_of([opening])) == "belljar demo checkout"
+    assert command_of(report_of([opening, search])) == "belljar minimize --lab checkout"
+    assert command_of(report_of([msgspec.structs.replace(opening, drill="half")])) == "belljar drill half"
 
 
 def test_a_session_that_was_damaged_says_so() -> None:
