@@ -9,15 +9,16 @@ OF_THE_SERVER = {"tlscacert": "server/ca.pem", "tlscert": "server/cert.pem", "tl
 """Options of dockerd, and the files for them."""
 CLIENT, STRANGER = "client", "stranger"
 """Folders as DOCKER_CERT_PATH wants them: one that the engine knows, and one that it does not."""
+_SIGNS = "keyUsage=critical,keyCertSign,cRLSign"
+"""Without it an authority is none to Python 3.13."""
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
 
 
 def make(folder: Path) -> None:
     """All of them, in folders `server`, `client` and `stranger`."""
     for name in ("engine", "other"):
-        _openssl(
-            "req", "-x509", *_KEY, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt", at=folder
-        )
+        authority = ("req", "-x509", *_KEY, "-subj", f"/CN={name}", "-addext", _SIGNS)
+        _openssl(*authority, "-keyout", f"{name}.key", "-out", f"{name}.crt", at=folder)
     for name, signer in (("server", "engine"), (CLIENT, "engine"), (STRANGER, "other")):
         (folder / name).mkdir()
         request = ("req", *_KEY, "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1")
