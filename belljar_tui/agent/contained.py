@@ -37,13 +37,19 @@ def nameservers_in(text: str) -> tuple[str, ...]:
 
 def clock_zero(prepare: msg.Prepare, now: float) -> float:
     """CLOCK_MONOTONIC at the session's start: exact on the kernel it was read on, else as of when we were told."""
-    if not prepare.boot_id:
-        return prepare.clock_zero
+    return prepare.clock_zero if _is_same_kernel(prepare) else now - prepare.sent_at_s
+
+
+def silence_limit_s(prepare: msg.Prepare) -> float:
+    """How long we bear to hear nothing. On one kernel forever: it ends our stdin with whoever told us what to do."""
+    return 0.0 if _is_same_kernel(prepare) else prepare.silence_s
+
+
+def _is_same_kernel(prepare: msg.Prepare) -> bool:
     try:
-        is_same_kernel = _BOOT.read_text().strip() == prepare.boot_id
+        return not prepare.boot_id or _BOOT.read_text().strip() == prepare.boot_id
     except OSError:
-        is_same_kernel = False
-    return prepare.clock_zero if is_same_kernel else now - prepare.sent_at_s
+        return False
 
 
 _VSOCK, _HOST, _ANY_PORT = 40, 2, 1

@@ -21,18 +21,34 @@ from belljar_tui.agent.agent import Agent
 from belljar_tui.agent.network import raise_loopback
 from belljar_tui.agent.output import EventWriter
 from belljar_tui.wire import messages as msg
+from belljar_tui.wire.silence import BEAT, LOOK_S, UNHEARD, Silence
 
 _OUT_OF_MEMORY = 70
 _NO_MEMORY = b"belljar agent: out of memory\n"
 
 
-async def _lines() -> AsyncIterator[bytes]:
-    """Lines of stdin. The end of it is the end of whoever told us what to do."""
+async def _lines(silence: Silence) -> AsyncIterator[bytes]:
+    """Lines of stdin. The end of it is the end of whoever told us what to do, and so is `silence` that is too long."""
     reader = asyncio.StreamReader(limit=16 << 20)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
+    while line := await _line(reader, silence):
         yield line
+
+
+async def _line(reader: asyncio.StreamReader, silence: Silence) -> bytes:
+    """The next one; none when there is none to come."""
+    while silence.limit_s and not silence.is_too_long:
+        before = time.monotonic()
+        try:
+            async with asyncio.timeout(LOOK_S):
+                line = await reader.readline()
+        except TimeoutError:
+            silence.passed(time.monotonic() - before)
+            continue
+        silence.heard()
+        return line
+    return b"" if silence.is_too_long else await reader.readline()
 
 
 def _give_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -45,7 +61,8 @@ def _give_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 async def _serve() -> int:
     asyncio.get_running_loop().set_exception_handler(_give_up)
-    lines = _lines()
+    silence = Silence()
+    lines = _lines(silence)
     first = await anext(lines, b"")
     if not first:
         return 0
@@ -62,14 +79,21 @@ async def _serve() -> int:
         mounts.freeze_settings()
     agent = Agent(prepare, writer, folder)
     await agent.start()
+    silence.limit_s = contained.silence_limit_s(prepare)
     async for line in lines:
+        if line == BEAT:
+            writer.beat()
+            continue
         message = msg.decode(line)
         if isinstance(message, msg.Finish):
             await agent.finish(message.grace_s)
             break
         agent.take(message)
+    if silence.is_too_long:
+        sys.stderr.write(f"belljar agent: heard nothing for {silence.limit_s:g} s\n")
+        await agent.finish(0)
     writer.drain()
-    return 0
+    return UNHEARD if silence.is_too_long else 0
 
 
 def main() -> None:

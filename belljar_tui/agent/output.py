@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from belljar_tui.core import events as ev
+from belljar_tui.wire.silence import BEAT
 
 _KEPT_BYTES = 16 << 20
 _DRAIN_S = 1.0
@@ -38,6 +39,13 @@ class EventWriter:
         self._lines.append(line)
         self._waiting += len(line)
         self._write()
+
+    def beat(self) -> None:
+        """Say that we are there, unless what is on its way says it."""
+        if not self._lines:
+            self._lines.append(BEAT)
+            self._waiting += len(BEAT)
+            self._write()
 
     def drain(self) -> None:
         """Write what is left, for at most a second: for the very end."""

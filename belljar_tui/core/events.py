@@ -109,7 +109,7 @@ class TargetEntered(Event, frozen=True, kw_only=True):
     shared_with: list[str] = []
     """What else lives in that network namespace, and so behind the same seal."""
     because: str = ""
-    """Why again: `restarted`, `created anew`, `the engine came back`; empty the first time."""
+    """Why again: `restarted`, `created anew`, `the engine came back`, `BellJar was away`; empty the first time."""
     unsealed_s: float | None = None
     """How long it ran without the seal before, since its start; None the first time."""
 

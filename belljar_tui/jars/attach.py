@@ -24,16 +24,18 @@ from belljar_tui.jars.holes import holes_in
 from belljar_tui.jars.lives import Lives
 from belljar_tui.jars.neighbours import NeighbourWatch
 from belljar_tui.jars.process import ProcessRoom
+from belljar_tui.jars.pulse import Pulse, silence_limit_s
 from belljar_tui.jars.target import Company, Target, company_of, company_of_process, require_fit
 from belljar_tui.jars.waiting_agent import HOST, WaitingAgent
 from belljar_tui.jars.ways import HostWay, Namespaces, SidecarWay, Way
 from belljar_tui.wire import messages as msg
+from belljar_tui.wire.silence import UNHEARD
 
 _EVENTS_KEPT = 10_000
 _LAST_S = 2.0
 """How long the agent's last words may take."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-RESTARTED, ANEW, ENGINE_BACK = "restarted", "created anew", "the engine came back"
+RESTARTED, ANEW, ENGINE_BACK, AWAY = "restarted", "created anew", "the engine came back", "BellJar was away"
 
 
 class AttachJar:
@@ -72,6 +74,7 @@ class AttachJar:
         self._life: Life | None = None
         self._company = Company()
         self._way: Way | None = None
+        self._pulse: Pulse | None = None
         self._is_inside = False
         """An agent is in there, and has not ended as far as we know."""
         self._entries = 0
@@ -82,6 +85,8 @@ class AttachJar:
         """Since when this life has run without the seal, in seconds since the epoch."""
         self._engine_ahead_s = 0.0
         """The engine's clock less ours."""
+        self._let_go_ago_s = 0.0
+        """How long an agent that was given up had let go by then."""
         self._losses = 0
         """How often the engine had been lost when this life was entered."""
         self._process = None if target.container else ProcessRoom(target.pid)
@@ -126,6 +131,8 @@ class AttachJar:
             self._is_finishing = True
             await self._send(msg.Finish(0))
         self._end_life()
+        if self._pulse is not None:
+            self._pulse.stop()
         if self._way is not None:
             await self._way.leave()
         living = self._living
@@ -169,14 +176,20 @@ class AttachJar:
         way = self._way
         if way is not None and self._is_inside:
             async for line in way.lines():
-                await self._take(ev.decode(line))
+                if self._pulse is not None:
+                    self._pulse.heard()
+                if line:
+                    await self._take(ev.decode(line))
             self._is_inside = False
         ended_s = time.time()
         self._end_life()
+        if self._pulse is not None:
+            self._pulse.stop()
         if self._is_finishing or self._failure is not None:
             return False
         fate = await self._fate()
-        if fate is None and not self._has_lost_engine():
+        was_unheard = fate is None and not self._has_lost_engine() and way is not None and await way.code() == UNHEARD
+        if fate is None and not was_unheard and not self._has_lost_engine():
             raise await self._lost(way)
         if fate is not None and not self._entries:
             raise self._stopped_early()
@@ -184,8 +197,10 @@ class AttachJar:
             await way.leave()
         if fate is not None:
             await self._say_lost(fate)
+        elif was_unheard and self._pulse is not None:
+            self._again, self._unsealed_since_s = AWAY, ended_s - self._pulse.let_go_ago_s
         else:
-            self._again, self._unsealed_since_s = ENGINE_BACK, ended_s
+            self._again, self._unsealed_since_s = ENGINE_BACK, ended_s - self._let_go_ago_s
         return self._following is not None
 
     async def _enter_again(self) -> None:
@@ -193,7 +208,7 @@ class AttachJar:
         following, last = self._following, self._life
         if following is None or last is None:
             return
-        if self._again != ENGINE_BACK:
+        if self._again not in (ENGINE_BACK, AWAY):
             self._life = await following.next_life(last, self._say_gone)
             self._again = RESTARTED if self._life.id == last.id else ANEW
             self._unsealed_since_s = self._life.started_s - self._engine_ahead_s
@@ -218,6 +233,21 @@ class AttachJar:
             raise
         self._is_inside = True
         await self._send(self._prepared())
+        self._feel(self._way)
+
+    def _feel(self, way: Way) -> None:
+        """Whether its agent is there."""
+
+        def give_up() -> None:
+            if self._pulse is not None:
+                self._let_go_ago_s = self._pulse.let_go_ago_s
+            if self._following is not None:
+                self._following.lose_engine("nothing is heard of the agent any more, nor of its engine")
+            way.give_up()
+
+        self._let_go_ago_s = 0.0
+        self._pulse = Pulse(lambda beat: way.send(beat.removesuffix(b"\n")), way.look, self._tell, give_up, self._now)
+        self._pulse.start()
 
     async def _way_in(self) -> Way:
         if self._life is None or self._engine is None:
@@ -257,6 +287,7 @@ class AttachJar:
             clock_zero=self._clock_zero,
             boot_id=boot_id,
             sent_at_s=self._now(),
+            silence_s=silence_limit_s(),
         )
 
     async def _take(self, event: ev.AnyEvent) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -19,7 +18,6 @@ from typing import Any
 
 import msgspec
 
-from belljar_tui.agent.service_log import ServiceLog
 from belljar_tui.core import events as ev
 from belljar_tui.core.check import IMAGE_CHECK
 from belljar_tui.core.model import Wanted
@@ -31,7 +29,10 @@ from belljar_tui.jars.engine_checks import EngineChecks
 from belljar_tui.jars.holes import holes_of
 from belljar_tui.jars.neighbours import NeighbourWatch
 from belljar_tui.jars.plan import DEFAULT_NETWORK, Plan, command_of, own_check_of, service_config
+from belljar_tui.jars.pulse import HURRIED_S, Pulse, look_at_container, silence_limit_s
+from belljar_tui.jars.service_output import ServiceOutput
 from belljar_tui.wire import messages as msg
+from belljar_tui.wire.silence import UNHEARD
 
 _GRACE_S = 2.0
 _WORDS_KEPT = 20
@@ -82,10 +83,12 @@ class DockerJar:
         self._agent: Attached | None = None
         self._agent_exit: asyncio.Future[int] | None = None
         self._agent_id = ""
+        self._pulse: Pulse | None = None
         self._service = ""
         self._service_exit: asyncio.Future[int] | None = None
         self._starts: asyncio.Queue[Json] = asyncio.Queue()
         """The engine's event for each start of the service."""
+        self._output: ServiceOutput | None = None
         self._environment: dict[str, str] = {}
         self._tasks: list[asyncio.Task[Any]] = []
         self._stops: list[Callable[[], None]] = []
@@ -113,6 +116,11 @@ class DockerJar:
         watch = NeighbourWatch(engine, networks, self._send)
         watch.start()
         self._stops.append(watch.stop)
+        self._pulse = Pulse(
+            self._say_beat, lambda: look_at_container(engine, made.agent), self._tell, self._give_up, self._now
+        )
+        self._pulse.start()
+        self._stops.append(self._pulse.stop)
 
     async def events(self) -> AsyncIterator[ev.AnyEvent]:
         """Every event until the agent ends. Raises errors.AgentLost, or what went wrong, when it ends unasked."""
@@ -198,6 +206,7 @@ class DockerJar:
             clock_zero=self._clock_zero,
             boot_id=boot_id,
             sent_at_s=self._now(),
+            silence_s=silence_limit_s(),
         )
 
     def _create_service(self) -> None:
@@ -218,9 +227,11 @@ class DockerJar:
             await self._beginning.started()
         self._service_made = asyncio.create_task(engine.create(config))
         service = await asyncio.shield(self._service_made)
-        self._watch_starts(engine, service)
+        self._output = ServiceOutput(engine, service, self._log_path)
+        self._watch_lives(engine, service, self._output)
         self._service_exit = engine.exited(service)
-        self._do(self._keep_output(await engine.attach(service)))
+        await self._output.attach()
+        self._do(self._output.keep())
         return service
 
     async def _start_service(self) -> None:
@@ -241,13 +252,14 @@ class DockerJar:
             )
             await self._end_agent()
             return
-        while self._service_exit is not None:
+        while self._service_exit is not None and self._output is not None:
             await self._live(engine, self._service_exit)
             if self._is_finishing:
                 return
             with contextlib.suppress(EngineError):  # it is gone: then nothing starts it again
-                self._do(self._keep_output(await engine.attach(self._service)))
+                await self._output.attach_again()
             await self._starts.get()
+            self._do(self._output.keep())
             self._service_exit = engine.exited(self._service, is_started=True)
 
     async def _live(self, engine: Engine, exited: asyncio.Future[int]) -> None:
@@ -260,10 +272,14 @@ class DockerJar:
         checks.stop()
         await self._send(msg.ServiceEnded(128 - code if 128 < code < 160 else code))
 
-    def _watch_starts(self, engine: Engine, service: str) -> None:
+    def _watch_lives(self, engine: Engine, service: str, output: ServiceOutput) -> None:
         """Somebody may restart it (`docker restart`): the jar's namespaces last, and the seal with them."""
-        filters = {"type": ["container"], "event": ["start"], "container": [service]}
-        self._stops.append(engine.watch(filters, self._starts.put_nowait))
+
+        def take(event: Json) -> None:
+            (output.saw_end if event["Action"] == "die" else self._starts.put_nowait)(event)
+
+        filters = {"type": ["container"], "event": ["start", "die"], "container": [service]}
+        self._stops.append(engine.watch(filters, take))
 
     async def _end_service(self) -> None:
         """Its stop signal, SIGKILL after the grace; then the agent's last counts and its end."""
@@ -278,25 +294,16 @@ class DockerJar:
     async def _end_agent(self) -> None:
         await self._send(msg.Finish(0))
 
-    async def _keep_output(self, attached: Attached) -> None:
-        """The service's output goes to the session's log, which is never longer than the disk can bear."""
-        log = ServiceLog(self._log_path)
-        try:
-            async for _, data in attached.frames():
-                os.write(log.descriptor, data)
-                log.trim()
-        finally:
-            os.close(log.descriptor)
-            attached.close()
-
     async def _read_agent(self, agent: Attached) -> None:
         """Its stdout is events, its stderr the last words of one that failed."""
         events, words = Lines(), Lines()
         async for stream, data in agent.frames():
+            if self._pulse is not None:
+                self._pulse.heard()
             if stream != STDOUT:
                 self._words.extend(line.decode(errors="replace") for line in words.take(data))
                 continue
-            for line in events.take(data):
+            for line in filter(None, events.take(data)):
                 await self._take(ev.decode(line))
         await self._events.put(None)
 
@@ -307,6 +314,30 @@ class DockerJar:
         elif isinstance(event, ev.SealProven) and not event.ok and not self._prepare.is_waiting:
             self._failure = Unsealed("The jar's seal is not proven.", event.detail)
             await self._end_agent()
+
+    async def _say_beat(self, beat: bytes) -> None:
+        if self._agent is not None:
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                await self._agent.write(beat)
+
+    def _tell(self, event: ev.AnyEvent) -> None:
+        if not self._events.full():
+            self._events.put_nowait(event)
+
+    def _give_up(self) -> None:
+        """Neither the agent nor its engine is heard any more: to the person this is the end."""
+        self._is_finishing = True
+        self._failure = AgentLost(
+            "Nothing is heard of the jar's agent any more, nor of its engine: the connection broke off.",
+            f"An agent that hears nothing from here for {silence_limit_s():g} s ends the service.",
+            "When it is back: belljar clean removes what may be left. The journal has everything up to then.",
+        )
+        if self._engine is not None:
+            self._engine.hurry(HURRIED_S)
+        if self._agent_exit is not None and not self._agent_exit.done():
+            self._agent_exit.set_result(-1)
+        if self._agent is not None:
+            self._agent.close()
 
     async def _send(self, message: msg.AnyMessage) -> None:
         if self._agent is None:
@@ -334,6 +365,12 @@ class DockerJar:
         words = "\n".join(self._words)
         if code == 4:
             return JarError("The jar could not be sealed.", words, "belljar doctor says what this machine can do.")
+        if code == UNHEARD:
+            return AgentLost(
+                f"The jar's agent heard nothing from here for {silence_limit_s():g} s: it ended, and the service too.",
+                "It is on another machine: BellJar was stopped for that long, or the connection broke off.",
+                "The journal has everything up to then.",
+            )
         if code == -1 and not await self._has_engine():
             return AgentLost(
                 "The Docker engine went away, and the jar's agent with it.",

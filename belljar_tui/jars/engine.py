@@ -1,4 +1,7 @@
-"""The one door to a Docker engine. The SDK blocks, so each call is made in a thread; its errors end here as ours."""
+"""The one door to a Docker engine. The SDK blocks, so each call is made in a thread; its errors end here as ours.
+
+No thread holds up our end, however long the engine takes for its answer.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ import io
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -19,10 +21,13 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from belljar_tui.errors import EngineDiskFull, EngineError, NoSuchContainer, NoSuchImage
-from belljar_tui.jars.attached import Attached
+from belljar_tui.jars.attached import STDOUT, Attached
 from belljar_tui.jars.reaching import connected
 
-_THREADS = 8
+_AT_ONCE = 8
+"""Calls, as each may be a connection of its own; commands and what waits for an end are not counted."""
+_PIECES = 64
+"""Of a log, read ahead."""
 
 Json = dict[str, Any]
 """What the engine answers, as it answers it; only this module and its callers in `jars` read it."""
@@ -34,7 +39,7 @@ class Engine:
 
     def __init__(self, api: docker.APIClient) -> None:
         self._api = api
-        self._threads = ThreadPoolExecutor(_THREADS, "engine")
+        self._at_once = threading.BoundedSemaphore(_AT_ONCE)
 
     @classmethod
     async def connect(cls) -> Engine:
@@ -43,7 +48,6 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of the connection. What runs goes on."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._api.close)
 
     async def version(self) -> Json:
@@ -113,24 +117,17 @@ class Engine:
     async def execute(self, container: str, command: Sequence[str]) -> tuple[int, str]:
         """Run a command in it. Exit code and output.
 
-        The engine may never end the answer of a command whose container ended under it: whoever waits is to give up,
-        and the thread that reads holds up nobody.
+        The engine may never end the answer of a command whose container ended under it: whoever waits is to give up.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[int, str]] = loop.create_future()
+        return await _aside(_execute, self._api, container, command)
 
-        def run() -> None:
-            try:
-                settle: Callable[[], None] = partial(
-                    _settle, answer, _translated(_execute, self._api, container, command)
-                )
-            except EngineError as error:
-                settle = partial(_settle_error, answer, error)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
-                loop.call_soon_threadsafe(settle)
+    async def look(self, container: str) -> Json:
+        """As `container`, of an engine that may be out of reach: it waits for none of the calls before it."""
+        return await _aside(self._api.inspect_container, container)
 
-        threading.Thread(target=run, name="engine-exec", daemon=True).start()
-        return await answer
+    def hurry(self, answer_s: int) -> None:
+        """From now on it may take so long for an answer, and no longer."""
+        self._api.timeout = answer_s
 
     async def attach(self, container: str) -> Attached:
         """Its stdin, stdout and stderr, from now on: attach before it is started, and nothing is missed."""
@@ -140,6 +137,34 @@ class Engine:
         """The same as the SDK gives it, for an `Attached` in another loop."""
         everything = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         return await self._call(self._api.attach_socket, container, everything)
+
+    async def has_log(self, container: str) -> bool:
+        """Whether the engine can be asked what it said: that depends on its log driver."""
+        try:
+            await self._call(self._api.logs, container, tail=1)
+        except EngineError:
+            return False
+        return True
+
+    async def log_since(self, container: str, moment_s: float) -> AsyncIterator[tuple[int, bytes]]:
+        """What it said after a moment of the engine's clock, and says until its end, as 1 and bytes.
+
+        Raises EngineError.
+        """
+        loop = asyncio.get_running_loop()
+        said: asyncio.Queue[bytes | None] = asyncio.Queue(_PIECES)
+        stream: Any = await self._call(self._api.logs, container, stream=True, follow=True, since=moment_s)
+
+        def read() -> None:
+            with contextlib.suppress(DockerException, requests.RequestException, RuntimeError, ValueError, OSError):
+                for piece in stream:
+                    asyncio.run_coroutine_threadsafe(said.put(piece), loop).result()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody reads any more
+                asyncio.run_coroutine_threadsafe(said.put(None), loop)
+
+        threading.Thread(target=read, name="engine-log", daemon=True).start()
+        while (piece := await said.get()) is not None:
+            yield STDOUT, piece
 
     def exited(self, container: str, *, is_started: bool = False) -> asyncio.Future[int]:
         """Its exit code, once it ends; -1 when nobody could say. Asked for before the start, nothing is missed.
@@ -183,9 +208,11 @@ class Engine:
         return lambda: _closed(stream)
 
     async def _call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: _translated(function, *arguments, **named)
-        )
+        return await _aside(self._limited, function, arguments, named)
+
+    def _limited(self, function: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> T:
+        with self._at_once:
+            return function(*arguments, **named)
 
 
 def seconds_of(text: str) -> float:
@@ -198,12 +225,29 @@ def seconds_of(text: str) -> float:
     return moment.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)
 
 
+async def _aside(function: Callable[..., T], *arguments: Any) -> T:
+    """What it answers, from a thread of its own. Raises EngineError."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            settle: Callable[[], None] = partial(_settle, answer, _translated(function, *arguments))
+        except BaseException as error:  # noqa: BLE001  # it is raised where it was asked for
+            settle = partial(_settle_error, answer, error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            loop.call_soon_threadsafe(settle)
+
+    threading.Thread(target=run, name="engine-aside", daemon=True).start()
+    return await answer
+
+
 def _settle(future: asyncio.Future[T], value: T) -> None:
     if not future.done():
         future.set_result(value)
 
 
-def _settle_error(future: asyncio.Future[T], error: EngineError) -> None:
+def _settle_error(future: asyncio.Future[T], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
 

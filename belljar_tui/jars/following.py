@@ -11,6 +11,8 @@ import msgspec
 
 from belljar_tui.errors import EngineError, NoSuchContainer
 from belljar_tui.jars.engine import Engine, Json, seconds_of
+from belljar_tui.jars.pulse import HURRIED_S
+from belljar_tui.jars.reaching import CALL_S
 from belljar_tui.jars.target import Target, name_of, target_of
 
 _EVENTS = ("start", "die", "oom", "destroy", "rename")
@@ -160,7 +162,7 @@ class Following:
             except NoSuchContainer:
                 raise
             except EngineError as error:
-                self._lose_engine(error.why or error.what)
+                self.lose_engine(error.why or error.what)
                 await asyncio.sleep(_RETRY_S)
                 continue
             self._have_engine()
@@ -178,10 +180,11 @@ class Following:
         """The engine's events end with the engine: watch anew when it is back, and look what was missed."""
         while True:
             await self._is_over.wait()
-            self._lose_engine("its events ended")
+            self.lose_engine("its events ended")
             while True:
                 await asyncio.sleep(_RETRY_S)
                 with contextlib.suppress(EngineError):
+                    await self._engine.version()  # what blocks here would hold up all of us
                     self._watch()
                     break
             self._have_engine()
@@ -206,15 +209,18 @@ class Following:
             self.target = msgspec.structs.replace(self.target, name=name)
             self._on_renamed(before, name)
 
-    def _lose_engine(self, words: str) -> None:
+    def lose_engine(self, words: str) -> None:
+        """It does not answer: say so once, and give it little time for each answer until it is back."""
         if not self._is_engine_lost:
             self._is_engine_lost = True
             self.engine_losses += 1
+            self._engine.hurry(HURRIED_S)
             self._on_engine(words or "it does not answer")
 
     def _have_engine(self) -> None:
         if self._is_engine_lost:
             self._is_engine_lost = False
+            self._engine.hurry(CALL_S)
             self._on_engine("")
 
 

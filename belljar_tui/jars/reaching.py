@@ -21,7 +21,7 @@ from belljar_tui.jars.ssh import SshClient, by_hand
 API_AT_LEAST = (1, 40)
 _OLDEST = ".".join(map(str, API_AT_LEAST))
 HERE = "unix:///var/run/docker.sock"
-_FIRST_ANSWER_S, _CALL_S = 30, 120
+_FIRST_ANSWER_S, CALL_S = 30, 120
 """How long the first answer may take (a host that swallows our packets says nothing at all), and each after it."""
 _START_IT = "Start it (sudo systemctl start docker), or set DOCKER_HOST. Without an engine: belljar run -- COMMAND"
 
@@ -54,7 +54,7 @@ def connected() -> docker.APIClient:
             f"BellJar needs {_OLDEST} (Docker 19.03) or newer.",
             "Update the engine.",
         )
-    api.timeout = _CALL_S
+    api.timeout = CALL_S
     return api
 
 

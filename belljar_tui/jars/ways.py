@@ -22,6 +22,7 @@ from belljar_tui.jars.attached import STDOUT, Attached, Lines
 from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.labels import labels_of
 from belljar_tui.jars.plan import AGENT_MAY
+from belljar_tui.jars.pulse import Looked, Looks, look_at_container, look_at_process
 from belljar_tui.jars.waiting_agent import WaitingAgent
 from belljar_tui.wire import messages as msg
 
@@ -43,7 +44,13 @@ class Way(Protocol):
         """One message. Nothing happens when the agent has ended: `lines` says so."""
 
     def lines(self) -> AsyncIterator[bytes]:
-        """What the agent says, until its end."""
+        """What the agent says, until its end; empty ones are beats."""
+
+    async def look(self) -> Looked:
+        """How it looks from outside, where it says nothing."""
+
+    def give_up(self) -> None:
+        """Nothing more is awaited of it: to us it has ended, and to it we have."""
 
     async def code(self) -> int:
         """Its exit code, once it has ended; -1 when nobody knows."""
@@ -124,7 +131,13 @@ class HostWay:
 
     async def lines(self) -> AsyncIterator[bytes]:
         while self._output is not None and (line := await self._output.readline()):
-            yield line
+            yield line.removesuffix(b"\n")
+
+    async def look(self) -> Looked:
+        return look_at_process(self._agent.pid)
+
+    def give_up(self) -> None:
+        self._agent.kill()
 
     async def code(self) -> int:
         code = await asyncio.to_thread(self._agent.wait)
@@ -187,6 +200,13 @@ class SidecarWay:
                 continue
             for line in events.take(data):
                 yield line
+
+    async def look(self) -> Looked:
+        return await look_at_container(self._engine, await self._creating) if self._creating else (Looks.GONE, 0)
+
+    def give_up(self) -> None:
+        if self._attached is not None:
+            self._attached.close()
 
     async def code(self) -> int:
         if self._exit is None:

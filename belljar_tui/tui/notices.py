@@ -29,7 +29,7 @@ def notice_of(event: ev.AnyEvent) -> Notice | None:
         case ev.LaneBroke():
             return Notice(event.detail, "A lane broke", "error")
         case ev.TargetEntered(unsealed_s=float(gap_s)):
-            text = f"It was {event.because}, and ran {gap_s:.2f} s without the seal. Every cut is in force again."
+            text = f"{_capital(event.because)}: it ran {gap_s:.2f} s without the seal. Every cut is in force again."
             return Notice(text, event.target)
         case ev.TargetLost():
             end = "Nothing came in its place." if event.is_for_good else "Its cuts are kept for its return."
@@ -51,3 +51,7 @@ HOW = {
     "removed": "was removed",
 }
 """How a target ended, as a sentence goes on."""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -95,7 +95,7 @@ def _target_warnings(state: State, target: Target) -> list[str]:
         end = "nothing came in its place" if target.is_for_good else "its cuts are kept for its return"
         found.append(f"{target.name} {HOW.get(target.lost, target.lost)}{code}: {end}")
     elif target.unsealed_s is not None and state.at - target.entered_at < _GAP_SHOWN_S:
-        found.append(f"{target.name} was {target.because}: it ran {target.unsealed_s:.2f} s without the seal")
+        found.append(f"{target.because}: {target.name} ran {target.unsealed_s:.2f} s without the seal")
     if target.shared_with:
         found.append(f"cuts are theirs too, in the same network namespace: {', '.join(target.shared_with)}")
     return found

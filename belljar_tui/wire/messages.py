@@ -1,5 +1,5 @@
-"""What the user's side tells the agent. One JSON object a line, tag `message`. The agent answers with events
-(`core.events`), so there is no second vocabulary for what happened."""
+"""What the user's side tells the agent. One JSON object a line, tag `message`; an empty one is a beat (`wire.silence`).
+The agent answers with events (`core.events`), so there is no second vocabulary for what happened."""
 
 from __future__ import annotations
 
@@ -89,6 +89,8 @@ class Prepare(Message, frozen=True):
     """Of names that share an address, each but the first is given one of the jar's own, and can be cut alone."""
     sent_at_s: float = 0.0
     """Seconds since the session's start when this message was sent."""
+    silence_s: float = 0.0
+    """An agent on another kernel that has heard nothing for so long lets go, or ends the jar; 0: never."""
 
 
 class Enter(Message, frozen=True):

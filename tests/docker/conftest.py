@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import engine as engines
@@ -12,6 +13,7 @@ import project as projects
 import pytest
 from docker.models.containers import Container
 from jarred import BELLJAR
+from relay import Relay
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +37,12 @@ def shop(engine: docker.DockerClient) -> Iterator[dict[str, Container]]:
 def agent_image(engine: docker.DockerClient) -> None:
     """Built once, on the one base there is."""
     subprocess.run([*BELLJAR, "agent-image", "--base", images.WORLD], check=True, capture_output=True)
+
+
+@pytest.fixture
+def relay(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Relay]:
+    """What belljar takes for the engine."""
+    relay = Relay(tmp_path / "relay.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/relay.sock")
+    yield relay
+    relay.lose()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -18,15 +17,6 @@ from target import attached, checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 Shop = dict[str, Container]
-
-
-@pytest.fixture
-def relay(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Relay]:
-    """What belljar takes for the engine."""
-    relay = Relay(tmp_path / "relay.sock")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/relay.sock")
-    yield relay
-    relay.lose()
 
 
 def test_a_run_ends_says_why_and_leaves_nothing(

@@ -79,7 +79,7 @@ def test_a_service_that_somebody_restarts_is_followed_within_its_seal(
         running.wait_for_health("healthy")
         running.say(command="cut", dependency="tcp://front:80", mode="refuse")
         running.wait_for("cut_applied")
-        service = parts_of(engine)["service"]
+        service, lives = parts_of(engine)["service"], 1
         for _ in range(2):
             is_back = _restart(service)
             running.wait_for("service_exited")
@@ -90,6 +90,12 @@ def test_a_service_that_somebody_restarts_is_followed_within_its_seal(
             code, said = service.exec_run(["python3", "-c", call])
             assert (code, b"Connection refused" in said) == (1, True)
             running.wait_for("call_blocked")
+            lives += 1
+        (log,) = tmp_path.glob("belljar/sessions/*/service.log")
+        end = time.monotonic() + 20
+        while (starts := log.read_text().count("checkout starts")) < lives and time.monotonic() < end:
+            time.sleep(0.05)
+        assert starts == lives  # each life's first line, once
         running.process.send_signal(signal.SIGTERM)
         assert all_gone(family_of(running.process.pid)) or running.process.poll() is not None
 

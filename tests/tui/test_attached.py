@@ -34,7 +34,7 @@ def test_a_lost_target_is_on_the_screen(is_for_good: bool, words: str) -> None:
 
 def test_the_gap_is_on_the_screen_for_a_while() -> None:
     (warning,) = _warnings(fold([ENTERED, AGAIN]))
-    assert "0.06 s without the seal" in warning
+    assert "ran 0.06 s without the seal" in warning
     assert not _warnings(fold([AGAIN, ev.NoteAdded(at=99.0, text="later")]))
     notice = notice_of(AGAIN)
     assert notice is not None
