@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -26,6 +27,9 @@ from belljar_tui.tui.themes import DARK, LIGHT, NAMED_DARK, NAMED_LIGHT
 
 FRAME_S, CLOCK_S = 0.04, 0.25
 """What is new waits at most this long; clocks alone, which show seconds, longer."""
+REST, REST_MOST_S = 2.0, 0.2
+"""After a frame the screen rests this many times as long as it took: so it never takes more than a third of the time,
+however busy the machine, and a key seldom comes in the middle of a frame."""
 _NARROW_COLUMNS, _TINY_COLUMNS, _TINY_ROWS = 118, 60, 16
 
 
@@ -50,6 +54,7 @@ class Explorer(App[None]):
         self._remapped = keymap
         self._is_stale = True
         self._painted_at = -1.0
+        self._rests_until = 0.0
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
@@ -76,7 +81,7 @@ class Explorer(App[None]):
         if self._remapped:
             self.set_keymap(dict(self._remapped))
         self.query_one(GraphView).focus()
-        self.set_interval(FRAME_S, self._frame)
+        self.set_interval(FRAME_S, self._next_frame)
         if not self.is_headless:
             gc.freeze()  # else each full collection walks over all that was imported: 60 ms, seen as a stutter
 
@@ -87,6 +92,19 @@ class Explorer(App[None]):
             yield SystemCommand(key.description, key.tooltip, self._runner(key.action, screen))
         for theme in (DARK, LIGHT):
             yield SystemCommand(f"Theme {theme.name}", "Change the colours", lambda name=theme.name: self._paint(name))
+
+    def _next_frame(self) -> None:
+        """The next frame, unless the last one was so slow that keys would wait for nothing but frames."""
+        began = time.monotonic()
+        if began < self._rests_until:
+            return
+        self._frame()
+        self.call_after_refresh(self._rest, began)
+
+    def _rest(self, began: float) -> None:
+        """The frame begun then is on its way to the terminal."""
+        now = time.monotonic()
+        self._rests_until = now + min(REST_MOST_S, REST * (now - began))
 
     def _frame(self) -> None:
         """Repaint, if anything happened or a clock has moved on."""
@@ -110,6 +128,11 @@ class Explorer(App[None]):
         base.query_one(HealthStrip).show(state, now)
         self.paint_below(base)
 
+    def _frame_now(self) -> None:
+        """For what a person did: map and panels go to the terminal together, not one frame after the other."""
+        self._is_stale = True
+        self._frame()
+
     def paint_below(self, base: Screen[object]) -> None:
         """Show the moment in what is the app's own. `base` is the screen it stands on."""
 
@@ -129,11 +152,11 @@ class Explorer(App[None]):
         graph = self.query_one(GraphView) if len(self.screen_stack) == 1 else None
         if graph is not None and graph.is_jumping:
             graph.jump(event.character or "")
+            self._frame_now()
             event.prevent_default().stop()
 
     def on_dependency_selected(self, _: DependencySelected) -> None:
-        self._is_stale = True
-        self._frame()
+        self._frame_now()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a row is being jumped to, or a dialog is open, letters are letters."""
@@ -151,6 +174,7 @@ class Explorer(App[None]):
 
     def action_move(self, steps: int) -> None:
         self.query_one(GraphView).move(steps)
+        self._frame_now()
 
     def action_show_help(self) -> None:
         self.push_screen(HelpScreen([(name_of(key, self._remapped), key.tooltip) for key in self.keys]))

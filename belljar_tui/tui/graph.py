@@ -55,8 +55,9 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         if self._drawing is not before:
             self.refresh()
             return
+        base = self.rich_style
         for row in self._rows_in_sight():
-            if self._segments(self._drawing.rows[row]) != self._painted.get(row):
+            if self._segments(self._drawing.rows[row], base) != self._painted.get(row):
                 self.refresh_line(row)
 
     def _rows_in_sight(self) -> range:
@@ -115,6 +116,7 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self.choose()
         self._select(dependency)
+        self.post_message(DependencySelected(dependency))
         start = self._edge_width(self._drawing.rows[row])
         if event.chain == 2 or start <= at.x <= start + 2:
             self.post_message(CutToggled(dependency))
@@ -124,8 +126,9 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.size.width
         if row >= len(self._drawing.rows):
             return Strip.blank(width, self.rich_style)
-        self._painted[row] = self._segments(self._drawing.rows[row])
-        return Strip(self._painted[row]).adjust_cell_length(width, self.rich_style).crop(0, width)
+        base = self.rich_style
+        self._painted[row] = self._segments(self._drawing.rows[row], base)
+        return Strip(self._painted[row]).adjust_cell_length(width, base).crop(0, width)
 
     def _lay_out(self) -> None:
         key = key_of(self.state, self._shown)
@@ -138,18 +141,20 @@ class GraphView(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(0, len(self._drawing.rows))  # as wide as there is room: it never scrolls sideways
 
     def _select(self, dependency: str | None) -> None:
-        self.selected = dependency
-        row = self._drawing.row_of(dependency) if dependency is not None else None
+        """Repaints the two rows only: a whole map takes some 10 ms, and a key waits for them."""
+        left, self.selected = self.selected, dependency
+        for each in (left, dependency):
+            row = self._drawing.row_of(each) if each is not None else None
+            if row is not None:
+                self.refresh_line(row)
         if dependency is not None and row is not None:
             self.scroll_to_region(Region(0, row, 1, 1), animate=False)
-            self.post_message(DependencySelected(dependency))
-        self.refresh()
 
     def _edge_width(self, row: Row) -> int:
         return len(row.service) + len(row.gutter) + len(row.process) + len(row.lanes)
 
-    def _segments(self, row: Row) -> list[Segment]:
-        base = self.rich_style
+    def _segments(self, row: Row, base: Style) -> list[Segment]:
+        """`base`: the widget's own style, which takes Textual longer to find than a row takes to paint."""
         dim = base + Style(dim=True)
         view = self.state.dependencies.get(row.dependency or "")
         lanes = "".join(GLYPHS[arms] for arms in row.lanes)

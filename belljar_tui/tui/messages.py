@@ -6,7 +6,7 @@ from textual.message import Message
 
 
 class DependencySelected(Message):
-    """A row was chosen with keys or mouse."""
+    """A row was chosen with the mouse."""
 
     def __init__(self, dependency: str) -> None:
         super().__init__()

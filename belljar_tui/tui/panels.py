@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 from textual.widgets import Static
 
@@ -113,13 +112,17 @@ class DependencyPanel(Still):
         host, port = words.split_id(view)
         scheme, number = view.id.partition(":")[0], port.partition("/")[0]
         entitle(self, f"{host} {scheme} {number if number != scheme else ''}".strip())
-        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column(style="dim", no_wrap=True)
-        table.add_column(overflow="fold")
-        facts = _facts(state, view, now)
+        self.say(self._laid_out(_facts(state, view, now)))
+
+    def _laid_out(self, facts: Sequence[tuple[str, Text]]) -> Text:
+        """Two columns. Rich's own table takes a third of the frame that a key waits for."""
+        labels = max(len(label) for label, _ in facts) + 1
+        room = max(1, self.content_size.width - labels)
+        lines = []
         for label, value in facts:
-            table.add_row(label, value)
-        self.say(table, facts)
+            for number, part in enumerate(value.wrap(self.app.console, room, overflow="fold")):
+                lines.append(Text(f"{'' if number else label:<{labels}}", style="dim") + part)
+        return Text("\n").join(lines)
 
 
 def _facts(state: State, view: DependencyView, now: float) -> list[tuple[str, Text]]:

@@ -114,11 +114,11 @@ class ReplayApp(Explorer):
         base = self.screen_stack[0]
         base.set_class(event.size.height >= _TALL_ROWS, "tall")
         base.set_class(event.size.height < _LOW_ROWS, "low")
-        self.call_after_refresh(self._moved)
+        self.call_after_refresh(self._frame_now)
 
     def on_moment_chosen(self, message: MomentChosen) -> None:
         self.playback.seek(message.at)
-        self._moved()
+        self._frame_now()
 
     def on_event_stepped(self, message: EventStepped) -> None:
         self.action_step(message.events)
@@ -128,37 +128,38 @@ class ReplayApp(Explorer):
 
     def action_play(self) -> None:
         self.playback.play()
-        self._moved()
+        self._frame_now()
 
     def action_scrub(self, columns: int) -> None:
         column_s = self.query_one(TimeLineView).column_s
         self.playback.seek(self.playback.at + columns * column_s)
-        self._moved()
+        self._frame_now()
 
     def action_step(self, events: int) -> None:
         self.playback.step(events)
-        self._moved()
+        self._frame_now()
 
     def action_speed(self, steps: int) -> None:
         self.playback.change_speed(steps)
-        self._moved()
+        self._frame_now()
 
     def action_edge(self, end: int) -> None:
         self.playback.go_to(self.playback.line.count if end else 0)
-        self._moved()
+        self._frame_now()
 
     def action_jump_to(self, kind: str, back: bool) -> None:
         if not self.playback.jump(Kind(kind), back=back):
             side = "before" if back else "after"
             unread = " so far" if not self.playback.recording.is_read else ""
             self.notify(f"There is no {kind} {side} {moment(self.playback.at)}{unread}.")
-        self._moved()
+        self._frame_now()
         event = self.playback.last_event()
         dependency = getattr(event, "dependency", None)
         if isinstance(event, TrialEnded) and self.search_screen in self.screen_stack:
             self.replayed_search.choose(event.number)
         elif dependency is not None:
             self.screen_stack[0].query_one(GraphView).select(dependency)
+            self._frame_now()
 
     @property
     def _selected(self) -> str | None:
@@ -196,20 +197,16 @@ class ReplayApp(Explorer):
             self.playback.notebook.add(LateNote(at=at, text=text, dependency=dependency, written=written))
         except BadJournal as error:
             self.notify(str(error), title="Not noted", severity="error")
-        self._moved()
+        self._frame_now()
 
     def _go_to_note(self, note: Noted | None) -> None:
         if note is not None:
             self.playback.is_playing = False
             self.playback.seek(note.at)
-        self._moved()
+        self._frame_now()
 
     def _reject(self, reason: str) -> None:
         self.notify(reason, title="Not done", severity="warning")
-
-    def _moved(self) -> None:
-        self._is_stale = True
-        self._frame()
 
 
 def _asked(key: Binding) -> tuple[object, ...]:

@@ -11,6 +11,8 @@ made, met           by the service's own count
 blocked, lost       in the journal, and as the explorer's top line shows them at the end
 key                 from the key to the write after which the panel shows the row that it moved to; and the same for as
                     long after the storm, which tells what else the machine does
+waited              of that time, the share in which the explorer could run and no processor was free (schedstat); with
+                    the machine's load, of others too
 memory              resident, of the agent and of the explorer: before, and the most
 """
 
@@ -128,6 +130,17 @@ def memory_mb(process: psutil.Process) -> float:
     return float(process.memory_info().rss / 1e6)
 
 
+def waited_s(process: psutil.Process) -> float:
+    """How long its main thread was ready to run and did not."""
+    return int(Path(f"/proc/{process.pid}/task/{process.pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+def keys_ms(waits: list[float]) -> Found:
+    by_size = sorted(waits)
+    p90 = by_size[int(len(by_size) * 0.9)]
+    return {"median": statistics.median(by_size), "p90": p90, "worst": by_size[-1], "keys": len(by_size)}
+
+
 def of_journal(path: Path) -> tuple[Counter[str], Counter[str], int, int]:
     """Blocked calls by protocol, lost by source, events, and the most events that came within a second."""
     blocked: Counter[str] = Counter()
@@ -158,15 +171,20 @@ def measured(seconds: float, per_s: int) -> Found:
         agent = next(p for p in app.children(recursive=True) if is_agent(p))
         memory = {"agent": [memory_mb(agent)], "explorer": [memory_mb(app)]}
         number, over, end = 0, 0.0, time.monotonic() + PAUSE_S + seconds + 60
+        marks: list[tuple[float, float]] = []
         while (not over or time.monotonic() < over + seconds) and time.monotonic() < end:
             terminal.read_until(time.monotonic() + KEY_S)
             if not over and "done" in log.read_text():
                 over = time.monotonic()
+                marks.append((over, waited_s(app)))
             if b'"tcp' in journal.read_bytes():
+                if not marks:
+                    marks.append((time.monotonic(), waited_s(app)))
                 terminal.press(b"\x1b[B" if number % 12 < 6 else b"\x1b[A")
                 number += 1
             memory["agent"].append(memory_mb(agent))
             memory["explorer"].append(memory_mb(app))
+        marks.append((time.monotonic(), waited_s(app)))
         used_s = {"agent": sum(agent.cpu_times()[:2]), "explorer": sum(app.cpu_times()[:2])}
         terminal.read_until(time.monotonic() + SETTLE_S)
         terminal.leave()
@@ -180,8 +198,13 @@ def measured(seconds: float, per_s: int) -> Found:
             "lost": dict(lost),
             "events": {"all": events, "most within a second": most},
             "screen": top,
-            "key_ms": {"median": statistics.median(during), "worst": max(during), "keys": len(during)},
-            "key_after_ms": {"median": statistics.median(after), "worst": max(after), "keys": len(after)},
+            "key_ms": keys_ms(during),
+            "key_after_ms": keys_ms(after),
+            "waited": {
+                name: (to[1] - since[1]) / (to[0] - since[0])
+                for name, since, to in zip(("in the storm", "after"), marks, marks[1:], strict=False)
+            }
+            | {"load": os.getloadavg()[0]},
             "memory_mb": {who: {"before": each[0], "most": max(each)} for who, each in memory.items()},
             "processor_s": used_s,
         }
@@ -211,7 +234,7 @@ def told(found: Found) -> None:
     for protocol, count in sorted(made(found).items()):
         blocked = found["blocked"].get(protocol, 0)
         print(f"{protocol:<8} blocked {blocked:,} of {count:,}: {'exact' if blocked == count else blocked - count}")
-    for name in ("lost", "events", "key_ms", "key_after_ms", "processor_s"):
+    for name in ("lost", "events", "key_ms", "key_after_ms", "waited", "processor_s"):
         print(f"{name:<14}" + "   ".join(f"{k} {v:,.4g}" for k, v in found[name].items()))
     for who, each in found["memory_mb"].items():
         print(f"memory_mb     {who}: before {each['before']:.1f}, most {each['most']:.1f}")

@@ -9,24 +9,20 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 from escapes import ESCAPES, table
+from lab_jar import lab_jar
 from namespaces import EITHER_WAY, ROOT, as_nobody
 
 from belljar_tui.core.events import CallBlocked
 from belljar_tui.core.model import NAME_SERVICE, Mode, Seal, Wanted
-from belljar_tui.jars.namespaces import NamespaceJar
-from belljar_tui.labs import LABS
-from belljar_tui.wire.messages import Checks, Prepare
 
 pytestmark = pytest.mark.kernel
 
-LAB = LABS["checkout"]
 DEADLINE_S = 100.0
 VACUUM = Wanted(seal=Seal.VACUUM, seal_mode=Mode.REFUSE)
 
@@ -46,18 +42,7 @@ class Tried(msgspec.Struct):
 
 async def tried(wanted: Wanted, log: Path) -> Tried:
     """Every escape in a jar of the lab, until all are tried and all that was blocked is told."""
-    prepare = Prepare(
-        service=(sys.executable, str(Path(__file__).with_name("escapes.py")), "try"),
-        wanted=wanted,
-        health=Checks(),
-        environment=dict(os.environ),
-        directory=str(ROOT),
-        user=os.geteuid(),
-        group=os.getegid(),
-        nameservers=LAB.nameservers,
-        log_path=str(log),
-    )
-    jar = NamespaceJar(prepare, lab=LAB.name, clock_zero=time.monotonic())
+    jar = lab_jar((sys.executable, str(Path(__file__).with_name("escapes.py")), "try"), wanted, log)
     await jar.start()
     found = Tried()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,17 +13,15 @@ from pathlib import Path
 import flood
 import psutil
 import pytest
+from lab_jar import lab_jar
 from test_enforcer import made
-from worlds import NEIGHBOUR4, PRIVILEGES, ROOT, met, run_in_jar, says_udp
+from worlds import NEIGHBOUR4, PRIVILEGES, met, run_in_jar, says_udp
 
 from belljar_tui.agent.nft import FIRST, FOLLOWERS, QUEUE
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.queue import CallQueue
 from belljar_tui.core.events import AnyEvent, CallBlocked, EventsLost
 from belljar_tui.core.model import Endpoint, Mode, Protocol, Seal, Wanted
-from belljar_tui.jars.namespaces import NamespaceJar
-from belljar_tui.labs import LABS
-from belljar_tui.wire.messages import Checks, Prepare
 
 pytestmark = pytest.mark.kernel
 
@@ -132,19 +129,7 @@ class Flooded:
 
 
 async def flooded(log: Path) -> Flooded:
-    lab = LABS["checkout"]
-    prepare = Prepare(
-        service=(sys.executable, flood.__file__),
-        wanted=Wanted(seal=Seal.VACUUM, seal_mode=Mode.REFUSE),
-        health=Checks(),
-        environment=dict(os.environ),
-        directory=str(ROOT),
-        user=os.geteuid(),
-        group=os.getegid(),
-        nameservers=lab.nameservers,
-        log_path=str(log),
-    )
-    jar = NamespaceJar(prepare, lab=lab.name, clock_zero=time.monotonic())
+    jar = lab_jar((sys.executable, flood.__file__), Wanted(seal=Seal.VACUUM, seal_mode=Mode.REFUSE), log)
     await jar.start()
     found = Flooded()
     agents = [p for p in psutil.Process().children(recursive=True) if _is_agent(p)]

@@ -70,7 +70,7 @@ class ReplayStage(ReplayApp):
 
     def pass_time(self, seconds: float) -> None:
         self._tick(seconds)
-        self._moved()
+        self._frame_now()
 
     @property
     def screen_text(self) -> str:
