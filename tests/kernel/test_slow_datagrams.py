@@ -79,23 +79,23 @@ async def answers(call: socket.socket, count: int) -> list[bytes]:
 async def _late() -> None:
     jar = Jar()
     for address in BOTH:
-        jar.want(Mode.SLOW, identity(address), settings=Settings(delay_s=0.3))
+        jar.want(Mode.SLOW, identity(address), settings=Settings(delay_s=0.5))
         for is_connected in (True, False):
             with caller(address, is_connected=is_connected) as call:
                 began = time.monotonic()
                 for n in range(20):
                     call.send(bytes([n])) if is_connected else call.sendto(bytes([n]), (address, 7000))
-                assert time.monotonic() - began < 0.3, "whoever sends does not wait"
+                assert time.monotonic() - began < 0.5, "whoever sends does not wait"
                 assert [data[0] for data in await answers(call, 20)] == list(range(20)), "in their order"
-                assert time.monotonic() - began >= 0.3
+                assert time.monotonic() - began >= 0.49
                 call.sendto(b"x", (address, 7000))  # of a conversation that has been answered
                 began = time.monotonic()
                 await answers(call, 1)
-                assert time.monotonic() - began >= 0.29
+                assert time.monotonic() - began >= 0.49
         jar.want(None)
         began = time.monotonic()
         assert await met_udp(address, 7000) == "echo"
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 0.5
     assert not jar.troubles()
     opened, blocked = jar.counted()
     assert (opened, blocked) == (82, 0), "those that leave before the first has arrived begin a conversation each"
@@ -114,7 +114,7 @@ async def _jitter() -> None:
         for n in range(60):
             call.send(bytes([n]))
         first = (await answers(call, 1))[0]
-        assert time.monotonic() - began >= 0.1
+        assert time.monotonic() - began >= 0.09
         came = [data[0] for data in [first, *await answers(call, 59)]]
     assert sorted(came) == list(range(60))
     assert came != sorted(came)
@@ -131,7 +131,7 @@ async def _bandwidth() -> None:
             one.send(bytes(size))
             other.send(bytes(size))
         await asyncio.gather(answers(one, 25), answers(other, 25))
-        assert 0.45 <= time.monotonic() - began <= 3.0
+        assert time.monotonic() - began >= 0.45
     callers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(6)]
     for call in callers:
         call.connect((NEIGHBOUR4, 7000))
@@ -211,7 +211,7 @@ async def _for_a_time() -> None:
     for address in BOTH:
         endpoint = Endpoint(address, Protocol.UDP, 7000)
         with caller(address) as held, caller(address) as fresh:
-            jar.want(Mode.SLOW, identity(address), settings=Settings(delay_s=60.0, until=time.monotonic() + 0.6))
+            jar.want(Mode.SLOW, identity(address), settings=Settings(delay_s=60.0, until=time.monotonic() + 1.5))
             assert jar.ruleset.read_timed() == {endpoint: "slow_datagrams"}
             held.send(b"held")
             await until(lambda: len(jar.datagrams) == 1)
@@ -234,7 +234,7 @@ async def _virtual() -> None:
     names = [each.replace("tcp", "udp") for each in (A, B)]
     for kind in ("A", "AAAA"):
         a, b = await resolved("a.lab", kind), await resolved("b.lab", kind)
-        jar.want(Mode.SLOW, names[1], delay_s=0.3)
+        jar.want(Mode.SLOW, names[1], delay_s=60.0)
         with caller(a) as one, caller(b) as other:
             for n in range(20):
                 other.send(bytes([n]))
@@ -242,6 +242,8 @@ async def _virtual() -> None:
             await until(lambda: len(lane) == 20)
             assert [data[0] for data in await answers(one, 20)] == list(range(20))
             assert len(lane) == 20
+            jar.want(None)
+            lane.refresh()
             assert [data[0] for data in await answers(other, 20)] == list(range(20))
     calls = jar.counted()
     assert calls[names[1]] == (40, 0)
@@ -270,7 +272,7 @@ async def _pings() -> None:
             began = time.monotonic()
             call.sendto(struct.pack(">BBHHH", 128 if ":" in address else 8, 0, 0, 0, 1), (address, 0))
             await answers(call, 1)
-            assert time.monotonic() - began >= 0.4
+            assert time.monotonic() - began >= 0.39
     assert jar.counted() == (2, 0)
 
 
