@@ -91,6 +91,6 @@ async def test_screens_look_as_they_did(journal: Path, size: tuple[int, int]) ->
     async with replayed(journal, size) as (app, pilot):
         await until(pilot, lambda: "single points" in app.screen_text)
         await pilot.press("tab" if size[0] < 100 else "left", "left")
-        app._moved()
+        app._frame_now()
         await pilot.pause()
         app.looks_like("replayed-search")
