@@ -55,7 +55,7 @@ def new_session(name: str, started: datetime) -> Path:
                 continue
             return folder
     except OSError as error:
-        remedy = "Set XDG_STATE_HOME to a folder you can write to."
+        remedy = "Set XDG_STATE_HOME to a folder that you can write to, on a disk that has room."
         raise UsageError(f"{error.filename}: {error.strerror}.", "The session's journal goes there.", remedy) from error
     raise AssertionError("count() has no end")
 

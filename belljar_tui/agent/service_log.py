@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 LIMIT = 64 << 20
 """Bytes. Beyond, the file starts anew with its last part. A look every 50 ms lets a service that prints 1 GB/s grow it
@@ -34,4 +35,5 @@ class ServiceLog:
         self._dropped += size - len(end) - len(self._notice)
         self._notice = b"[belljar: %d bytes of earlier output dropped]\n" % self._dropped
         os.ftruncate(self.descriptor, 0)
-        os.write(self.descriptor, self._notice + end)
+        with suppress(OSError):  # a disk that others have filled meanwhile: the service's own prints fail as well
+            os.write(self.descriptor, self._notice + end)

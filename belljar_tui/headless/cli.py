@@ -327,5 +327,7 @@ def main() -> None:
         sys.exit(0)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(diagnostics.Exit.INTERRUPTED)
+    except MemoryError:
+        diagnostics.starve()
     except Exception as error:  # noqa: BLE001  # the last door: a person sees one line, the report has the rest
         diagnostics.crash(error)

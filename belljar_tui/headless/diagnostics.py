@@ -49,11 +49,25 @@ def fail(error: BellJarError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
+_NO_MEMORY = b"""belljar: out of memory; it ends here, and whatever jar there is with it
+What was recorded until then is kept: belljar replay lists the sessions.
+"""
+_NO_MEMORY_FOR_SESSION = b"""belljar: out of memory; the session ends, and its jar with it
+The journal has everything up to then: belljar replay lists the sessions.
+"""
+"""Made before they are needed."""
+
+
+def starve(words: bytes = _NO_MEMORY) -> NoReturn:
+    """There is no memory left: say so, and leave at once. The kernel ends what there is of jars."""
+    os.write(2, words)
+    os._exit(_FAULT)
+
+
 def end_without_memory(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An event loop's handler of exceptions that nobody else can catch: without memory it would go round for ever."""
     if isinstance(context.get("exception"), MemoryError):
-        os.write(2, b"belljar: out of memory; the session ends, and its jar with it\n")
-        os._exit(_FAULT)
+        starve(_NO_MEMORY_FOR_SESSION)
     if not isinstance(context.get("exception"), ConnectionError):  # a jar that is gone: told by its end
         loop.default_exception_handler(context)
 

@@ -99,13 +99,21 @@ def play(name: str, *, headless: bool, predict: bool, journal: str | None) -> in
     if code:
         return code
     teacher.give_up()
-    keep(locations.drill_progress(), drill.name, teacher.game.score)
+    _keep(drill.name, teacher.game.score)
     told = debrief(opened, teacher)
     if headless:
         printer.line(msgspec.json.encode(told))
     else:
         _say(drill, told)
     return Exit.HOLDS if teacher.game.is_found else Exit.BROKEN
+
+
+def _keep(name: str, score: int) -> None:
+    """A play is over, whether or not it can be written down."""
+    try:
+        keep(locations.drill_progress(), name, score)
+    except UsageError as error:
+        diagnostics.note(f"belljar: this play is not kept: {error}")
 
 
 class Debrief(msgspec.Struct, tag_field="result", tag="debrief"):

@@ -13,6 +13,7 @@ from belljar_tui.export.contract import Contract, is_looked_up
 from belljar_tui.headless import diagnostics, printer
 from belljar_tui.headless.diagnostics import Exit
 from belljar_tui.journal.profile_file import read_profile
+from belljar_tui.journal.whole_file import remedy, write_whole
 
 
 def export(path: str, *, to: str, output: str | None, resolve: bool) -> int:
@@ -51,6 +52,6 @@ def _lookup(host: str) -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_bytes(text.encode(errors="replace"))
+        write_whole(path, text.encode(errors="replace"))
     except OSError as error:
-        raise CannotExport(f"{path} cannot be written: {error.strerror}.") from error
+        raise CannotExport(f"{path} cannot be written: {error.strerror}.", remedy=remedy(error)) from error

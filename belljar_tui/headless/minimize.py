@@ -35,6 +35,7 @@ from belljar_tui.headless.searching import oracle_of, soak_s_of
 from belljar_tui.journal.reader import read_journal
 from belljar_tui.journal.sessions import said
 from belljar_tui.journal.writer import JournalWriter
+from belljar_tui.session import Saver
 from belljar_tui.trials.command import CommandOracle
 from belljar_tui.trials.oracle import Oracle
 from belljar_tui.trials.runner import SearchRunner
@@ -157,10 +158,19 @@ def _in_jars(line: MinimizeAsked) -> int:
     recalled = _recalled(line, recorder.state, opening)
     code = _run(line, recorder, opening, oracle_of(asked, opening, folder, recalled), recalled)
     if code is Exit.HOLDS and line.output:
-        saver_of(asked)(recorder.state, Path(line.output))
+        _save(recorder, saver_of(asked), Path(line.output))
         recorder.take(ev.ProfileSaved(at=recorder.now(), path=line.output))
         diagnostics.note(f"profile  {line.output}   prove it again: belljar verify {shlex.quote(line.output)}")
     return code
+
+
+def _save(recorder: Recorder, save: Saver, path: Path) -> None:
+    """What was found in hours is not lost with a disk that is full in the end."""
+    try:
+        save(recorder.state, path)
+    except BellJarError:
+        _say_how_to_resume(recorder)
+        raise
 
 
 def _outside(line: MinimizeAsked) -> int:
@@ -206,6 +216,7 @@ def _run(
 
 async def _interruptible(runner: SearchRunner) -> Found | None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(diagnostics.end_without_memory)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, runner.stop, "interrupted")
     return await runner.run()

@@ -107,7 +107,7 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
         drill=asked.drill,
     )
     if asked.attached is None:
-        log.touch(mode=0o600)
+        _make(log)
     session = Session(
         _attach_jar(asked, asked.attached, zero) if asked.attached else _jar(asked, str(log), zero),
         opening,
@@ -119,6 +119,14 @@ def open_session(asked: Asked, searches: Searches | None = None) -> Opened:
         **({"why_no_search": _why_no_search(asked.attached)} if asked.attached is not None else {}),
     )
     return Opened(session, journal, log, writer)
+
+
+def _make(log: Path) -> None:
+    try:
+        log.touch(mode=0o600)
+    except OSError as error:
+        remedy = "Make room, or set XDG_STATE_HOME to a folder on another disk."
+        raise UsageError(f"{log}: {error.strerror}.", "The service's output goes there.", remedy) from error
 
 
 def _why_no_search(attached: Attached) -> str:

@@ -20,6 +20,7 @@ from belljar_tui.headless.ordering.baseline import known_pairs
 from belljar_tui.headless.ordering.reading import Reading, read_all
 from belljar_tui.headless.ordering.result import result_of
 from belljar_tui.headless.ordering.text import lines_of
+from belljar_tui.journal.whole_file import remedy, write_whole
 
 
 def order(
@@ -123,9 +124,9 @@ def _tell(
         printer.line(text)
         return
     try:
-        Path(output).write_bytes(text + b"\n")
+        write_whole(Path(output), text + b"\n")
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}.") from error
+        raise UsageError(f"{output} cannot be written: {error.strerror}.", remedy=remedy(error)) from error
 
 
 def _explore(plan: Order, reading: Reading) -> None:

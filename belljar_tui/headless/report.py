@@ -18,6 +18,7 @@ from belljar_tui.journal.notes import LateNote, Notebook
 from belljar_tui.journal.profile_file import read_profile
 from belljar_tui.journal.reader import iterate_journal, nothing_in
 from belljar_tui.journal.sessions import journal_at
+from belljar_tui.journal.whole_file import remedy, write_whole
 from belljar_tui.report import FORMATS, render
 
 
@@ -116,6 +117,6 @@ def _form_of(output: str | None) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_bytes(text.encode(errors="replace"))
+        write_whole(path, text.encode(errors="replace"))
     except OSError as error:
-        raise CannotExport(f"{path} cannot be written: {error.strerror}.") from error
+        raise CannotExport(f"{path} cannot be written: {error.strerror}.", remedy=remedy(error)) from error

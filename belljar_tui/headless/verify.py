@@ -21,6 +21,7 @@ from belljar_tui.headless.verifying.proving import Prover
 from belljar_tui.headless.verifying.result import Verified, exit_code
 from belljar_tui.headless.verifying.say import lines_of
 from belljar_tui.journal.profile_file import line_in, read_profile
+from belljar_tui.journal.whole_file import remedy, write_whole
 from belljar_tui.labs import LABS
 
 
@@ -61,6 +62,7 @@ async def _proven(
         if not as_json:
             printer.rich("\n".join(lines_of(result)))
 
+    asyncio.get_running_loop().set_exception_handler(diagnostics.end_without_memory)
     prover = Prover(jobs=jobs, is_strict=is_strict, meter=Meter(diagnostics.console()), on_result=say)
     return await prover.prove(profiles)
 
@@ -105,6 +107,6 @@ def _require_room(path: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.write_bytes(content)
+        write_whole(path, content)
     except OSError as error:
-        raise UsageError(f"--junit {path} cannot be written: {error.strerror}.") from error
+        raise UsageError(f"--junit {path} cannot be written: {error.strerror}.", remedy=remedy(error)) from error

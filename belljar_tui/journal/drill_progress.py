@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from belljar_tui.errors import UsageError
+from belljar_tui.journal.whole_file import remedy, write_whole
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -38,8 +39,7 @@ def keep(path: Path, name: str, score: int) -> None:
     done[name] = Done(max(before.best, score), before.plays + 1)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = path.with_suffix(".new")
-        beside.write_bytes(msgspec.json.format(msgspec.json.encode(_Progress(drills=done)), indent=2) + b"\n")
-        beside.replace(path)
+        write_whole(path, msgspec.json.format(msgspec.json.encode(_Progress(drills=done)), indent=2) + b"\n")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}.", "The progress of drills is kept there.") from error
+        why = "The progress of drills is kept there."
+        raise UsageError(f"{path}: {error.strerror}.", why, remedy(error)) from error

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from belljar_tui.errors import BadJournal
+from belljar_tui.journal.whole_file import remedy, write_whole
 
 VERSION = 1
 SUFFIX = ".notes.jsonl"
@@ -89,22 +87,7 @@ class Notebook:
         notes = sorted(change(read_notes(self.path)), key=lambda note: note.at)
         lines = [msgspec.json.encode(_Header(belljar_notes=VERSION)), *map(msgspec.json.encode, notes)]
         try:
-            _write(self.path, b"".join(line + b"\n" for line in lines))
+            write_whole(self.path, b"".join(line + b"\n" for line in lines), mode=0o600)
         except OSError as error:
-            raise BadJournal(str(self.path), f"cannot be written: {error.strerror}.") from error
+            raise BadJournal(str(self.path), f"cannot be written: {error.strerror}.", remedy(error)) from error
         self.notes = notes
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

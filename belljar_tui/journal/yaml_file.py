@@ -4,9 +4,7 @@ and written whole or not at all. What is particular to a kind of file is in its 
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +13,7 @@ import msgspec
 import yaml
 
 from belljar_tui.errors import BadProfile
+from belljar_tui.journal.whole_file import remedy, write_whole
 from belljar_tui.journal.yaml_text import BadYaml, Document, Place
 
 MAX_SIZE = 1_000_000
@@ -91,11 +90,11 @@ def write(path: Path, text: str, form: Form[Any]) -> None:
         BadProfile (the form's): the file cannot be written.
     """
     try:
-        _replace(path, text.encode())
+        write_whole(path, text.encode())
     except UnicodeEncodeError as error:
         raise form.error(str(path), "", "the command or a name in it is not text (UTF-8).") from error
     except OSError as error:
-        raise form.error(str(path), "", f"cannot be written: {error.strerror}.") from error
+        raise form.error(str(path), "", f"cannot be written: {error.strerror}.", remedy(error)) from error
 
 
 def dumped(fields: dict[str, Any]) -> str:
@@ -129,31 +128,6 @@ class _Dumper(yaml.SafeDumper):
 
 _Dumper.add_representer(str, _Dumper.represent_text)
 _Dumper.add_representer(float, _Dumper.represent_float)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """A crash leaves the old file or the new one, never half of either."""
-    target = path.resolve()
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), _mode(target))
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _mode(target: Path) -> int:
-    """What the old file had; else what a new file gets (reading the umask means setting it)."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _text(path: Path, form: Form[Any]) -> str:

@@ -45,6 +45,10 @@ class ExplorerApp(Explorer):
 
     keys: ClassVar[tuple[Binding, ...]] = KEYS
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
+    LAST_WORDS: ClassVar[str] = (
+        "the session ends, and its jar with it\n"
+        "The journal has everything up to then: belljar replay lists the sessions."
+    )
 
     def __init__(
         self,
@@ -81,6 +85,8 @@ class ExplorerApp(Explorer):
         except BellJarError as error:
             self.return_code_wanted = error.exit_code
             self.push_screen(ErrorScreen(str(error)))
+        except MemoryError as error:
+            self._last_words.say_if(error)  # here: a worker's own way to tell would need memory
 
     def _take(self, event: ev.AnyEvent) -> None:
         """After the fold of each event."""

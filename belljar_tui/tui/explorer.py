@@ -6,14 +6,17 @@ import gc
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rich.console import RenderableType
+from rich.traceback import Traceback
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.events import Key, Resize
 from textual.screen import Screen
 from textual.widgets import Footer, Static
+from textual.worker import Worker
 
 from belljar_tui.core import commands as cmd
 from belljar_tui.tui.dialogs import HelpScreen, LinePrompt
@@ -23,6 +26,7 @@ from belljar_tui.tui.keys import PLAIN_MOVES, name_of
 from belljar_tui.tui.messages import DependencySelected
 from belljar_tui.tui.panels import BlockedList, DependencyPanel, HealthStrip, StatusLine
 from belljar_tui.tui.search_screen import SearchScreen
+from belljar_tui.tui.starved import LastWords, is_of_memory
 from belljar_tui.tui.themes import DARK, LIGHT, NAMED_DARK, NAMED_LIGHT
 
 FRAME_S, CLOCK_S = 0.04, 0.25
@@ -46,6 +50,8 @@ class Explorer(App[None]):
     TITLE = "BellJar"
     keys: ClassVar[tuple[Binding, ...]] = ()
     """All of the app's own bindings."""
+    LAST_WORDS: ClassVar[str] = "nothing was changed."
+    """What it means that there is no memory left."""
 
     def __init__(self, explored: Explored, search_screen: SearchScreen, keymap: Mapping[str, str]) -> None:
         super().__init__()
@@ -55,6 +61,7 @@ class Explorer(App[None]):
         self._is_stale = True
         self._painted_at = -1.0
         self._rests_until = 0.0
+        self._last_words = LastWords(self.LAST_WORDS)
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
@@ -83,7 +90,29 @@ class Explorer(App[None]):
         self.query_one(GraphView).focus()
         self.set_interval(FRAME_S, self._next_frame)
         if not self.is_headless:
+            self._last_words.listen()
             gc.freeze()  # else each full collection walks over all that was imported: 60 ms, seen as a stutter
+
+    def run(self, **how: Any) -> None:
+        """To the end, or until there is no memory left."""
+        try:
+            return super().run(**how)
+        except MemoryError as error:
+            self._last_words.say_if(error)
+            raise
+
+    def _handle_exception(self, error: Exception) -> None:
+        self._last_words.say_if(error)
+        super()._handle_exception(error)
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """Also for the thread that reads keys, which hands over its traceback only."""
+        if any(isinstance(each, Traceback) and is_of_memory(each) for each in renderables):
+            self._last_words.say_if(MemoryError())
+        super().panic(*renderables)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        self._last_words.say_if(event.worker.error)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key is a command in the palette too."""

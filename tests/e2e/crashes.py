@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import psutil
+from full_disk import fill
 from jarred import DEADLINE_S, Headless, family_of
 
 SERVICE = Path(__file__).with_name("calling.py")
 _MEMORY = Path("/sys/fs/cgroup/memory")
+_TAKES_ALL = """
+import sys
+sys.stdin.read()
+taken = []
+while True:
+    taken.append(b"x" * (1 << 20))
+"""
 CUT = "tcp://198.51.100.1:9000"
 
 
@@ -58,21 +70,21 @@ class World:
             assert time.monotonic() < end, f"no {name} of {value}; the last: {self.run.events[-5:]}"
             time.sleep(0.05)
 
-    def fill(self) -> None:
-        """The disk takes not one byte more."""
-        with (self.folder / "filler").open("wb", buffering=0) as filler:
-            size = 1 << 16
-            while size:
-                try:
-                    filler.write(b"\0" * size)
-                except OSError:
-                    size //= 2
-
     def has_ended_with(self, words: str) -> None:
         self.run.process.wait(DEADLINE_S)
         said = self.run.words()
         assert words in said, said
         assert "Traceback" not in said
+
+
+class Row(NamedTuple):
+    """What the table says of a crash that is seen elsewhere."""
+
+    part: str
+    how: str
+    happens: str
+    sees: str
+    code: int
 
 
 class Crash(msgspec.Struct, frozen=True):
@@ -154,13 +166,20 @@ def _stop_service(world: World) -> None:
 
 def _starve_service(world: World) -> None:
     """The kernel's own killer, in a memory cgroup of the service's."""
+    with _little_memory() as members:
+        members.write_text(str(world.service.pid))
+        world.service.send_signal(signal.SIGUSR1)
+        assert world.run.wait_for("service_exited")["code"] == -signal.SIGKILL
+
+
+@contextmanager
+def _little_memory() -> Iterator[Path]:
+    """A memory cgroup of 64 MiB; the file that takes its members."""
     group = _MEMORY / f"belljar-crash-{os.getpid()}"
     group.mkdir()
     try:
         (group / "memory.limit_in_bytes").write_text(str(64 << 20))
-        (group / "cgroup.procs").write_text(str(world.service.pid))
-        world.service.send_signal(signal.SIGUSR1)
-        assert world.run.wait_for("service_exited")["code"] == -signal.SIGKILL
+        yield group / "cgroup.procs"
     finally:
         end = time.monotonic() + DEADLINE_S
         while (group / "cgroup.procs").read_text() and time.monotonic() < end:
@@ -181,8 +200,22 @@ def _stop_pasta(world: World) -> None:
     world.run.wait_for("jar_went_on")
 
 
+def _starve_pasta(world: World) -> None:
+    """The kernel's killer once more: another process takes the memory, and pasta is the one to go first."""
+    with (
+        _little_memory() as members,
+        subprocess.Popen([sys.executable, "-c", _TAKES_ALL], stdin=subprocess.PIPE) as hog,
+    ):
+        Path(f"/proc/{world.pasta.pid}/oom_score_adj").write_text("1000")
+        for each in (world.pasta.pid, hog.pid):
+            members.write_text(str(each))
+        hog.communicate(b"now")
+        assert hog.returncode == -signal.SIGKILL
+        world.has_ended_with("lost its way out: pasta ended")
+
+
 def _fill_disk(world: World) -> None:
-    world.fill()
+    fill(world.folder)
     for number in range(5):  # more than the last page of the file still has room for
         world.run.say(command="note", text="nobody keeps this" + " at all" * 1000 + str(number))
     world.run.wait_for("note_added", lambda e: e["text"].endswith("4"))
@@ -205,10 +238,36 @@ def _fill_disk(world: World) -> None:
 
 
 _GONE = "the kernel ends the rest"
+ELSEWHERE = (
+    Row(
+        "app, the explorer",
+        "out of memory",
+        _GONE,
+        "the terminal as it was, and `out of memory; the session ends`",
+        70,
+    ),
+    Row(
+        "app, the explorer",
+        "a full disk",
+        "the session goes on; `s` saves nothing, and the profile that was there stays",
+        "once: `Its disk takes no more events`; at the end how many the journal lacks",
+        0,
+    ),
+    Row(
+        "any command with `-o`, or to a file",
+        "a full disk",
+        "the file that was there stays, nothing lies beside it; a headless session ends with its jar",
+        "`cannot be written: No space left on device`, and what to do",
+        2,
+    ),
+    Row("the machine", "its clock jumps an hour, either way", "nothing: what counts is a clock that cannot", "–", 0),
+)
+"""Rows with a test of their own: `test_crash_explorer`, `test_full_disk`, and the last ones of `test_crash_matrix`."""
+
 CRASHES = (
     Crash("app", "SIGKILL", lambda w: w.app.kill(), _GONE, "its shell says `Killed`", -9, leaves=False),
     Crash("app", "SIGSTOP", _stop_app, "service and cuts go on", "a screen that stands still; SIGCONT: all of it"),
-    Crash("app", "out of memory", _starve_app, _GONE, "`out of memory; the session ends`", 70, leaves=False),
+    Crash("app, headless", "out of memory", _starve_app, _GONE, "`out of memory; the session ends`", 70, leaves=False),
     Crash("agent", "SIGKILL", _kill_agent, _GONE, "`The jar's agent ended by a signal …`", 4, leaves=False),
     Crash(
         "agent",
@@ -240,13 +299,23 @@ CRASHES = (
     ),
     Crash(
         "pasta",
+        "out of memory",
+        _starve_pasta,
+        "the jar is ended",
+        "`The jar lost its way out: pasta ended`",
+        4,
+        leaves=False,
+        needs=_MEMORY,
+    ),
+    Crash(
+        "pasta",
         "SIGSTOP",
         _stop_pasta,
         "what is open hangs; cuts hold; trials and `verify` learn nothing",
         "`the way out is stopped: what is open hangs`",
     ),
     Crash(
-        "app, agent, service",
+        "app (headless), agent, service, pasta",
         "a full disk",
         _fill_disk,
         "the session goes on; the service's prints fail as on any full disk; no half profile is left",
@@ -258,6 +327,7 @@ CRASHES = (
 def table() -> str:
     lines = ["| what | how | what happens | what you see | exit |", "|---|---|---|---|---|"]
     lines += [
-        f"| {c.part} | {c.how} | {c.happens} | {c.sees} | {c.code if c.code >= 0 else 128 - c.code} |" for c in CRASHES
+        f"| {c.part} | {c.how} | {c.happens} | {c.sees} | {c.code if c.code >= 0 else 128 - c.code} |"
+        for c in (*CRASHES, *ELSEWHERE)
     ]
     return "\n".join(lines)

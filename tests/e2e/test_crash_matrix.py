@@ -12,22 +12,20 @@ from pathlib import Path
 
 import pytest
 from crashes import CRASHES, CUT, SERVICE, Crash, World, table
+from full_disk import on_small_disk
 from jarred import DEADLINE_S, all_gone, headless, mounts
 
 from belljar_tui.journal.reader import read_journal
 
 ROOT = Path(__file__).parents[2]
-DISK = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
-"""A disk of its own, that nobody else sees and that goes with the last who uses it."""
 
 
 @contextmanager
 def under_way(home: Path) -> Iterator[World]:
     """A healthy service under vacuum, whose calls are blocked."""
-    disk = ("unshare", "--mount", "sh", "-c", DISK, str(home))
     sealed = ("--headless", "--seal", "vacuum")
     check = ("--health", "http://localhost:8080/", "--health-timeout", "0.5")
-    with headless(home, "run", *sealed, *check, "--", sys.executable, str(SERVICE), through=disk) as run:
+    with headless(home, "run", *sealed, *check, "--", sys.executable, str(SERVICE), through=on_small_disk(home)) as run:
         run.wait_for_health("healthy")
         if not any(e["event"] == "call_blocked" for e in run.events):
             run.wait_for("call_blocked")
@@ -67,17 +65,18 @@ def test_what_comes_of_it(crash: Crash, tmp_path: Path) -> None:
 JUMPING = """
 import os, time
 _time, _ns = time.time, time.time_ns
-time.time = lambda: _time() - 3600 * os.path.exists({marker!r})
-time.time_ns = lambda: _ns() - 3600 * 10**9 * os.path.exists({marker!r})
+time.time = lambda: _time() + {by_s} * os.path.exists({marker!r})
+time.time_ns = lambda: _ns() + {by_s} * 10**9 * os.path.exists({marker!r})
 """
-"""What Python loads before anything of ours: a clock that goes back an hour once the marker is there."""
+"""What Python loads before anything of ours: a clock that jumps once the marker is there."""
 
 
 @pytest.mark.kernel
 @pytest.mark.skipif(shutil.which("pasta") is None, reason="pasta is not installed")
-def test_a_machine_whose_clock_is_set_back_changes_nothing(tmp_path: Path) -> None:
-    marker = tmp_path / "an hour ago"
-    (tmp_path / "sitecustomize.py").write_text(JUMPING.format(marker=str(marker)))
+@pytest.mark.parametrize("by_s", [-3600, 3600])
+def test_a_machine_whose_clock_is_set_anew_changes_nothing(by_s: int, tmp_path: Path) -> None:
+    marker = tmp_path / "another hour"
+    (tmp_path / "sitecustomize.py").write_text(JUMPING.format(marker=str(marker), by_s=by_s))
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     check = ("--health", "http://localhost:8080/", "--name", "calling")
     service = (sys.executable, str(SERVICE))
