@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +21,7 @@ from images import WORLD
 from jarred import BELLJAR
 from left import nothing_left
 from project import NETWORK
-from target import attached, checkout, labels
+from target import attached, checkout, labels, seen
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 Shop = dict[str, Container]
@@ -96,17 +98,18 @@ def test_one_that_stops_while_it_is_attached_to(engine: docker.DockerClient, tmp
     for wait_s in ("0.4", "0.6", "0.8"):
         made = engine.containers.run(WORLD, ["sleep", wait_s], name="brief", detach=True, network_mode="bridge")
         try:
-            with nothing_left(engine):
-                done = subprocess.run(
-                    ["timeout", "-s", "TERM", "6", *BELLJAR, "attach", "brief", "--headless", "--via", via],
-                    stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-                    env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
-                )  # fmt: skip
-            assert "Traceback" not in done.stderr
-            assert "should not have happened" not in done.stderr
-            if "target_entered" not in done.stdout:
-                assert done.returncode == 4, done.stderr
-                assert "stopped while" in done.stderr or "does not run" in done.stderr, done.stderr
+            with nothing_left(engine), attached(tmp_path, "brief", "--via", via, health="") as running:
+                end = time.monotonic() + 20
+                while running.process.poll() is None and not seen(running, "target_lost"):
+                    assert time.monotonic() < end, running.events[-5:]
+                    time.sleep(0.02)
+                running.process.send_signal(signal.SIGTERM)
+                code, words = running.process.wait(20), running.words()
+            assert "Traceback" not in words
+            assert "should not have happened" not in words
+            if not seen(running, "target_entered"):
+                assert code == 4, words
+                assert "stopped while" in words or "does not run" in words, words
         finally:
             made.remove(force=True)
 

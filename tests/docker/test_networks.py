@@ -75,7 +75,8 @@ def test_a_service_on_two_networks_one_of_them_internal(engine: docker.DockerCli
 
 
 def test_a_service_on_an_internal_network_alone_is_sealed(engine: docker.DockerClient, tmp_path: Path) -> None:
-    options = ("--image", WORLD, "--network", INSIDE, "--", "python3", "-c", CALLS)
+    calls = CALLS.replace(", 'edge'", ",")  # a name from outside would be waited for, in vain
+    options = ("--image", WORLD, "--network", INSIDE, "--", "python3", "-c", calls)
     with two_networks(engine), nothing_left(engine), headless(tmp_path, "run", "--headless", *options) as running:
         assert running.wait_for("seal_proven")["ok"]
         running.wait_for("dependency_seen", about("store"))

@@ -61,7 +61,8 @@ def test_a_profile_of_an_image_that_changed_says_so(engine: docker.DockerClient,
     done = belljar("verify", str(profile))
     assert done.returncode == 3, done.stdout + done.stderr
     assert "has changed since the profile" in done.stderr
-    profile.write_text(profile.read_text().replace("'tcp://db:5432', ", ""))
+    narrower = profile.read_text().replace("'tcp://db:5432', ", "").replace("deadline_s: 20", "deadline_s: 6")
+    profile.write_text(narrower)
     assert belljar("verify", str(profile)).returncode == 1
 
 
