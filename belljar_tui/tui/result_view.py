@@ -52,12 +52,9 @@ def _claim(name: str, view: SearchView, found: Found) -> Text:
     if not many:
         return Text(f"{name} needs nothing: it is healthy with everything cut.", style="bold green")
     verb = "starts" if view.recovery == "cold" else "stays healthy"
+    of = "only with all" if many == known else f"with {many}"
     rest = f"all else cut ({view.question.modes[0]})"
-    if many == known:
-        return Text(
-            f"{name} {verb} only with all of its {say.counted(known, 'dependency')} open, {rest}.", style="bold"
-        )
-    return Text(f"{name} {verb} with {many} of its {say.counted(known, 'dependency')} open, {rest}.", style="bold")
+    return Text(f"{name} {verb} {of} of its {say.counted(known, 'dependency')} open, {rest}.", style="bold")
 
 
 def _sets(found: Found) -> list[Section]:
