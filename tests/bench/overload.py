@@ -97,8 +97,10 @@ class Terminal:
             if "BellJar" in screen.display[0] and "blocked" in screen.display[0]:
                 top = screen.display[0].strip()
             if before and key is not None and (title := _title(screen)) and title != before:
-                waits.append((key, (at - key) * 1e3))
-                key, before = next(keys, None), ""
+                while key is not None and key <= at:  # one frame may answer two, where it took so long
+                    waits.append((key, (at - key) * 1e3))
+                    key = next(keys, None)
+                before = ""
         return waits, top
 
 
