@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 from docker.models.containers import Container
 
 DEADLINE_S = 20.0
@@ -34,10 +37,18 @@ def picture(container: Container) -> dict[str, Any]:
     shown: dict[str, Any] = {" ".join(words): _inside(pid, *words) for words in _SHOWN}
     with open(f"/proc/{pid}/mountinfo") as mounts:  # noqa: PTH123
         shown["mounts"] = mounts.read()
-    running = [process[-1] for process in container.top()["Processes"]]
-    shown["processes"] = sorted(command for command in running if not command.endswith(_OWN_CHECK))
+    shown["processes"] = sorted(command for command in _living_with(pid) if not command.endswith(_OWN_CHECK))
     state = {key: value for key, value in container.attrs["State"].items() if key != "Health"}
     return {**shown, "inspect": {**container.attrs, "State": state, "ExecIDs": None}}
+
+
+def _living_with(pid: int) -> Iterator[str]:
+    """Command lines in a process's PID namespace: `docker top` wants a cgroup, which a rootless engine may lack."""
+    namespace = os.readlink(f"/proc/{pid}/ns/pid")
+    for other in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.readlink(f"/proc/{other.pid}/ns/pid") == namespace:
+                yield " ".join(other.cmdline())
 
 
 def network_of(pid: int) -> dict[str, str]:
