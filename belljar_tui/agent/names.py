@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SO_MARK = 36
 _TIMEOUT_S = 2.0
+_TRIES = 5
+"""Of port numbers, for one that is free for datagrams and streams."""
 _REFUSED, _NOTIMP, _NXDOMAIN, _SERVFAIL, _FORMERR = 5, 4, 3, 2, 1
 _ASK_THE_NEXT = (_SERVFAIL, _NOTIMP, _REFUSED)
 """Answers on which a resolver library turns to its next server (man 5 resolv.conf lists them); the service sees only
@@ -96,10 +98,18 @@ class NameServer:
     async def start(self, port: int = 0) -> int:
         """Listen. Returns the port; with 0, one that is free for all four listeners. Raises OSError."""
         loop = asyncio.get_running_loop()
-        first, _ = await loop.create_datagram_endpoint(lambda: _Queries(self), ("127.0.0.1", port))
-        chosen: int = first.get_extra_info("sockname")[1]
+        for left in reversed(range(1 if port else _TRIES)):
+            first, _ = await loop.create_datagram_endpoint(lambda: _Queries(self), ("127.0.0.1", port))
+            chosen: int = first.get_extra_info("sockname")[1]
+            try:
+                self._servers.append(await asyncio.start_server(self._serve_stream, "127.0.0.1", chosen))
+            except OSError:  # that number is free for datagrams only
+                first.close()
+                if not left:
+                    raise
+            else:
+                break
         self._transports.append(first)
-        self._servers.append(await asyncio.start_server(self._serve_stream, "127.0.0.1", chosen))
         with contextlib.suppress(OSError):  # IPv6 may be off in the jar
             second, _ = await loop.create_datagram_endpoint(lambda: _Queries(self), ("::1", chosen))
             self._transports.append(second)

@@ -29,6 +29,8 @@ _RESOLVER = "127.0.0.53"
 """Whom a service of a native jar believes to ask; in a container it is whoever the engine wrote down."""
 _NAMES_PORT = 53
 _LATE_ROUNDS = 3
+_UNSURE_ROUNDS = 20
+"""So long a call may have waited that is held on a busy machine: each round is half a second."""
 _QUERIES_NAMED = 8
 """Open queries whose caller is looked for: services ask often, and are few."""
 
@@ -76,6 +78,8 @@ class Observer:
         self._accepted: Counter[Dependency] = Counter()
         """Those that are cut so that calls are accepted and their flows reset later, which holds nobody; and for how
         many rounds more such flows may be counted."""
+        self._unsure: Counter[Dependency] = Counter()
+        """Those of which calls were said to be nobody's that may yet come out of the queue; and for how many rounds."""
         self._silent: dict[Dependency, Counts] = {}
         """Of what is cut so that it hangs, what had been counted when the cut was first seen."""
         self._said: dict[Dependency, ev.TrafficCounted] = {}
@@ -184,10 +188,18 @@ class Observer:
     def flush(self) -> None:
         """Say what was held since the last flush."""
         held, self._held = self._held, Counter()
+        tallies = self._enforcer.tallies() if any(self._unsure[dependency] for dependency, _, _ in held) else {}
         for (dependency, mode, caller), count in held.items():
-            if mode is not Mode.DNS:  # queries are no packets to it: the kernel's counter does not know them
-                self._blocked_said[dependency] += count
-            self._say_blocked(dependency, mode, caller, count)
+            if mode is Mode.DNS:  # queries are no packets to it: the kernel's counter does not know them
+                self._say_blocked(dependency, mode, caller, count)
+                continue
+            fresh = count
+            if self._unsure[dependency] and dependency in tallies:
+                unsaid = self._met(dependency, tallies[dependency]).calls.packets - self._blocked_said[dependency]
+                fresh = min(count, max(0, unsaid))  # the others waited so long that they were said already
+            self._blocked_said[dependency] += fresh
+            if fresh:
+                self._say_blocked(dependency, mode, caller, fresh)
 
     def count(self, *, is_last: bool = False) -> None:
         """Read the kernel's counters: traffic of what is open, and blocked calls that nobody was named for.
@@ -200,6 +212,7 @@ class Observer:
             self._counted[dependency] = blocked
             self._say_unnamed(dependency, final - self._blocked_said[dependency])
             self._accepted[dependency] = max(0, self._accepted[dependency] - 1)
+            self._unsure[dependency] = max(0, self._unsure[dependency] - 1)
         self._say_firsts_lost(self._enforcer.met_seals())
         if self._open_lost:
             self._emit(ev.EventsLost(at=self._now(), source="callers", count=self._open_lost))
@@ -259,6 +272,7 @@ class Observer:
         if mode is None or mode in NEVER_BLOCKS:
             mode = self._last_mode.get(dependency, Mode.REFUSE)
         self._blocked_said[dependency] += missing
+        self._unsure[dependency] = _UNSURE_ROUNDS
         self._say_blocked(dependency, mode, NOBODY, missing)
         if self.holds_calls and not self._accepted[dependency]:
             self._emit(ev.EventsLost(at=self._now(), source="callers", count=missing))

@@ -138,6 +138,7 @@ def known_in(report: Report) -> list[str]:
     known = set(state.dependencies) | set(report.verdicts)
     if state.search is not None:
         known |= set(state.search.dependencies)
+        known |= set(state.search.found.minimal) if state.search.found is not None else set[str]()
     if report.claim.profile is not None and not known:
         known = set(report.claim.profile.allow)
     return sorted(known, key=lambda identity: (identity.partition("://")[2] or identity, identity))

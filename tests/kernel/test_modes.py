@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from pathlib import Path
 
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
-from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, with_neighbour
+from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, syns_sent_again, with_neighbour
 
 from belljar_tui.agent.modes import chain_of
 from belljar_tui.agent.netlink import Netfilter
@@ -169,23 +168,17 @@ def _call_often(address: str, calls: int) -> int:
     return refused
 
 
-def _retried() -> int:
-    """SYNs that were sent again in this namespace."""
-    names, values = (line.split() for line in Path("/proc/net/netstat").read_text().splitlines()[:2])
-    return int(values[names.index("TCPSynRetrans")])
-
-
 async def _flaky() -> None:
     jar = Jar()
     assert jar.ruleset.dice, "this kernel has neither hash nor numgen, and does no flaky"
     for address in BOTH:
         with await asyncio.to_thread(pooled, address) as flow:
-            jar.held, before = 0, _retried()
+            jar.held, before = 0, syns_sent_again()
             jar.cut(tcp(address), mode=Mode.FLAKY, settings=Settings(fraction=0.3))
             refused = await asyncio.to_thread(_call_often, address, 1000)
             assert 227 <= refused <= 373, "five standard deviations of 300"
             counts = jar.ruleset.read()[tcp(address)][1]
-            retried = _retried() - before  # on a busy machine: the kernel sees one more packet, and so do we
+            retried = syns_sent_again() - before  # on a busy machine: the kernel sees one more packet, and so do we
             assert counts.calls.packets == 1000 + retried
             assert refused <= counts.failed.packets == jar.held <= refused + retried
             for _ in range(50):

@@ -17,7 +17,7 @@ import dns.reversename
 import dns.rrset
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
-from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, with_neighbour
+from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, syns_sent_again, with_neighbour
 
 from belljar_tui.agent import mounts
 from belljar_tui.agent.apart import NamesApart
@@ -197,7 +197,7 @@ async def resolved(name: str, kind: str = "A") -> str:
 
 
 async def _each_alone() -> None:
-    jar = await Jar().start()
+    jar, before = await Jar().start(), syns_sent_again()
     for kind, real in (("A", NEIGHBOUR4), ("AAAA", NEIGHBOUR6)):
         a, b = await resolved("a.lab", kind), await resolved("b.lab", kind)
         assert (a, b != real) == (real, True)
@@ -218,7 +218,9 @@ async def _each_alone() -> None:
     counts = jar.counted()
     assert {d: counts[d][0] for d in (A, B)} == {A: 8, B: 8}
     assert {d: counts[d.replace("tcp", "udp")] for d in (A, B)} == {A: (6, 4), B: (6, 4)}
-    assert {d: counts[d][1] for d in (A, B)} == {A: 6, B: 6}
+    again = syns_sent_again() - before
+    assert 12 <= counts[A][1] + counts[B][1] <= 12 + again
+    assert min(counts[A][1], counts[B][1]) >= 6
     assert {pid for callers in jar.callers().values() for pid in callers} == {os.getpid()}
     seen = {each.virtual for each in jar.events if isinstance(each, ev.DependencySeen) and each.dependency == B}
     assert len(seen) == 2, "the real endpoint, and by which address it is reached"
