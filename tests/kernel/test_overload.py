@@ -165,7 +165,7 @@ async def test_a_flood_is_counted_exactly_and_what_was_not_looked_at_is_told(tmp
     assert found.blocked.total() > 5000, "or this is no flood"
     assert found.named["tcp"] > 0
     unnamed = found.blocked.total() - found.named.total()  # some were held, and their caller had ended meanwhile
-    assert set(found.lost) <= {"callers", "queue"}, "the queue's are first calls that nobody saw on a busy machine"
+    assert set(found.lost) == {"callers"}
     assert 0 < found.lost["callers"] <= unnamed
     assert found.memory_mb < 45
     assert max(found.events.values()) < 1500, "a flood of calls is no flood of events"

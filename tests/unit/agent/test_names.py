@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from typing import Any, cast
 
 import dns.message
 import dns.opcode
@@ -338,3 +339,19 @@ def test_no_bytes_from_either_side_stop_the_server(queries: list[bytes], noise: 
                 assert (await made.raw(query))[:2] == query[:2]
 
     asyncio.run(scenario())
+
+
+async def test_a_port_that_is_taken_for_streams_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    start_server = asyncio.start_server
+
+    async def taken_at_first(serve: Any, host: str, port: int) -> asyncio.Server:
+        tried.append(port)
+        if len(tried) == 1:
+            raise OSError(errno.EADDRINUSE, "address already in use")
+        return await start_server(serve, host, port)
+
+    monkeypatch.setattr(asyncio, "start_server", taken_at_first)
+    async with world(answers("a.lab. A 10.9.0.4")) as made:
+        assert tried[1] == made.port
+        assert (await made.ask("a.lab")).answer

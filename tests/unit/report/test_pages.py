@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lark import Lark
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Health, Mode
-from belljar_tui.core.question import Question
+from belljar_tui.core.question import Conclusion, Found, Question
 from belljar_tui.core.report import Report, report_of
 from belljar_tui.report import FORMATS, mermaid, render
 from belljar_tui.report.document import code, escaped
@@ -105,7 +105,15 @@ def test_a_hostile_session_cannot_put_anything_into_the_page() -> None:
     is_tame(render(session(HOSTILE, HOSTILE), "html"))
 
 
+NAMELESS: list[ev.AnyEvent] = [
+    ev.SearchStarted(at=0.0, question=Question()),
+    ev.SearchEnded(at=1.0, found=Found(conclusion=Conclusion.FOUND, minimal=("",))),
+]
+"""A set with a member that nothing else in the recording knows."""
+
+
 @given(st.lists(events, max_size=10))
+@example(NAMELESS)
 @settings(max_examples=60, deadline=None)
 def test_any_session_makes_a_page_and_a_document(stream: list[ev.AnyEvent]) -> None:
     report = report_of(stream)
