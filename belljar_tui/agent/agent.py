@@ -44,7 +44,9 @@ from belljar_tui.core import events as ev
 from belljar_tui.core.model import NAME_SERVICE, Endpoint, Health, Mode, Protocol
 from belljar_tui.wire import messages as msg
 
-_FLUSH_S = 0.025
+_FLUSH_S, _IDLE_S = 0.025, 0.1
+"""How long blocked calls are gathered before they are said; and how often all else is looked after that has no time of
+its own. Waking for nothing took most of the processor time of an agent whose service is well."""
 _COUNT_S = 0.5
 _KILLED_S = 1.0
 """How long to wait for a killed service, so that its last counts are final."""
@@ -335,9 +337,15 @@ class Agent:
         self._emit(ev.EventsLost(at=self.now(), source=source, count=count))
 
     async def _flush(self) -> None:
+        loop, is_unsaid = asyncio.get_running_loop(), asyncio.Event()
+        self._observer.on_unsaid = is_unsaid.set
         while True:
-            await asyncio.sleep(_FLUSH_S)
-            self._observer.flush()
+            idle = loop.call_later(_IDLE_S, is_unsaid.set)
+            await is_unsaid.wait()
+            idle.cancel()
+            is_unsaid.clear()
+            if self._observer.flush():
+                await asyncio.sleep(_FLUSH_S)
             self._listening.catch_up()
             self._log.trim()
             if self._enforcer.is_due():

@@ -27,7 +27,7 @@ QUEUES = (QUEUE, FOLLOWERS, FIRST, OPENED)
 SNAP_LENGTH, CLAIM_LENGTH = 64, 4096
 """What is copied of a packet: its addresses; or what it says, too."""
 SUBSYSTEM = 10
-NEWTABLE, NEWCHAIN, NEWRULE, NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 0, 3, 6, 9, 12, 13, 14
+NEWTABLE, NEWCHAIN, NEWRULE, DELRULE, NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 0, 3, 6, 8, 9, 12, 13, 14
 INET = 1
 IP, IP6 = 2, 10
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
@@ -110,6 +110,11 @@ def flush(name: str) -> Message:
     return Message(kind(DELSETELEM), text(1, TABLE) + text(2, name), 0, INET)
 
 
+def empty(chain_name: str) -> Message:
+    """Take every rule out of a chain."""
+    return Message(kind(DELRULE), text(1, TABLE) + text(2, chain_name), 0, INET)
+
+
 def list_elements(payload: memoryview) -> Iterable[dict[int, memoryview]]:
     """Fields of every element of a NEWSETELEM or DELSETELEM message."""
     listed = by_kind(payload).get(3)
@@ -154,7 +159,10 @@ def key(family: int) -> list[bytes]:
 def by_endpoint(
     chain_name: str, prefix: str, look_up: ex.LookUp = ex.vmap, first: Iterable[bytes] = ()
 ) -> list[Message]:
-    """Look the destination up in PREFIX4 or PREFIX6: with its port for TCP and UDP, with port 0 for ICMP."""
+    """Look the destination up in PREFIX4 or PREFIX6: with its port for TCP and UDP, with port 0 for ICMP.
+
+    The protocol is loaded into the key and compared there: each packet goes through this.
+    """
     rules = []
     for family, offset, length, name in ((IP, 16, 4, f"{prefix}4"), (IP6, 24, 16, f"{prefix}6")):
         after = ex.DATA + length // 4
@@ -162,6 +170,7 @@ def by_endpoint(
             port = ex.payload(ex.TRANSPORT, 2, 2, after + 1)
             if protocol in (ICMP, ICMP6):
                 port = ex.immediate(b"\0\0\0\0", after + 1)
-            key = [ex.payload(ex.NETWORK, offset, length), ex.meta(ex.META_L4PROTO, after), port]
-            rules.append(rule(chain_name, [*is_family(family), *is_protocol(protocol), *first, *key, look_up(name)]))
+            is_of = [*is_family(family), ex.meta(ex.META_L4PROTO, after), ex.compare(bytes([protocol]), register=after)]
+            address = ex.payload(ex.NETWORK, offset, length)
+            rules.append(rule(chain_name, [*is_of, *first, address, port, look_up(name)]))
     return rules

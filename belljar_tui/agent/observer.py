@@ -66,6 +66,8 @@ class Observer:
         self._now = now
         self._held: Counter[tuple[Dependency, Mode, Caller]] = Counter()
         """Held since the last flush."""
+        self.on_unsaid: Callable[[], None] = lambda: None
+        """Told of the first that is held after a flush."""
         self._blocked_said: Counter[Dependency] = Counter()
         """Blocked calls said of each dependency since the start."""
         self._met_seal: Counter[tuple[Dependency, bool]] = Counter()
@@ -124,7 +126,7 @@ class Observer:
         if mode is not None:
             self._last_mode[dependency] = mode
         if mode is not None and caller is not None:
-            self._held[dependency, mode, caller] += 1
+            self._hold(dependency, mode, caller)
 
     def on_flow(self, flow: Flow, *, is_counted: bool = False) -> None:
         """A new open flow. A call to a port of our own is internal, not a dependency.
@@ -158,7 +160,7 @@ class Observer:
         if mode is None:
             self._unix_calls[dependency] += 1
         else:
-            self._held[dependency, mode, who] += 1
+            self._hold(dependency, mode, who)
 
     def on_unix_hole(self, path: str, caller: Process | None) -> None:
         """A cut's mount does not reach a process: only its held calls fail."""
@@ -176,17 +178,25 @@ class Observer:
         """Name service is cut and a query came."""
         caller = self._asker(peer)
         self._see(_NAMES, None, caller)
-        self._held[_NAMES, mode, caller] += 1
+        self._hold(_NAMES, mode, caller)
 
     def on_name_failed(self, name: str, peer: Peer) -> None:
         """A query came for a name that is cut."""
         caller = self._asker(peer)
         for dependency in self._enforcer.unresolved(name):
             self._see(dependency, None, caller)
-            self._held[dependency, Mode.DNS, caller] += 1
+            self._hold(dependency, Mode.DNS, caller)
 
-    def flush(self) -> None:
-        """Say what was held since the last flush."""
+    def _hold(self, dependency: Dependency, mode: Mode, caller: Caller) -> None:
+        """A blocked call, to be said by the next flush."""
+        if not self._held:
+            self.on_unsaid()
+        self._held[dependency, mode, caller] += 1
+
+    def flush(self) -> bool:
+        """Say what was held since the last flush. Returns whether anything was."""
+        if not self._held:
+            return False
         held, self._held = self._held, Counter()
         tallies = self._enforcer.tallies() if any(self._unsure[dependency] for dependency, _, _ in held) else {}
         for (dependency, mode, caller), count in held.items():
@@ -200,6 +210,7 @@ class Observer:
             self._blocked_said[dependency] += fresh
             if fresh:
                 self._say_blocked(dependency, mode, caller, fresh)
+        return True
 
     def count(self, *, is_last: bool = False) -> None:
         """Read the kernel's counters: traffic of what is open, and blocked calls that nobody was named for.

@@ -18,7 +18,14 @@ from belljar_tui.agent.modes import flaky
 from belljar_tui.agent.modes.slow import DATAGRAM_CHAIN
 from belljar_tui.agent.netlink import CREATE, ECHO, Message, Netfilter, NetlinkError
 from belljar_tui.agent.nft import QueueTo
-from belljar_tui.agent.ruleset_chains import early_rules, holding_open_calls, passing_known_flows, table, while_alive
+from belljar_tui.agent.ruleset_chains import (
+    asking_for_timed,
+    early_rules,
+    holding_open_calls,
+    passing_known_flows,
+    table,
+    while_alive,
+)
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 
 _MISSING = (errno.ENOENT, errno.EOPNOTSUPP, errno.EINVAL)
@@ -59,7 +66,9 @@ class Ruleset:
         self.dice = ""
         """What decides which call fails where only some do; empty: nothing in this kernel can."""
         self.hears_names = False
-        """What flows to raw addresses say first is logged."""
+        """What flows to raw addresses say first can be logged."""
+        self._hears = False
+        """It is: somebody called one."""
         self._queue_to: QueueTo | None = None
         self._made: set[str] = set()
         """Chains with parameters that are there."""
@@ -74,6 +83,7 @@ class Ruleset:
         self._let: set[Endpoint] = set()
         """Endpoints that were ever in a lane: what still goes through one is counted apart."""
         self._timed: Mapping[Endpoint, Timed] = {}
+        """Those that were wanted last; the kernel may have ended them."""
         self._translated: dict[str, str] = {}
         self._met_seals = 0
         """New undecided calls that met a seal which has been changed since."""
@@ -102,7 +112,7 @@ class Ruleset:
                 self._has(holding_open_calls(queue_to))
             break
         self._has(passing_known_flows())
-        self.hears_names = self.logs and self._has(ruleset_claims.messages())
+        self.hears_names = self.logs and self._has(ruleset_claims.sets())
         self.dice = next((dice for dice in flaky.DICE if self._has(flaky.probe(dice))), "")
 
     def hold_calls(self, *, keeps_up: bool) -> None:
@@ -120,7 +130,9 @@ class Ruleset:
         """Log what new flows to these endpoints say first; or do so no more. Each is said once, and ended once."""
         content = ruleset_claims.element_messages(nft.DELSETELEM if is_over else nft.NEWSETELEM, endpoints)
         if content:
-            self._netfilter.batch(nft.SUBSYSTEM, content)
+            first = [] if self._hears else ruleset_claims.rules()
+            self._netfilter.batch(nft.SUBSYSTEM, [*content, *first])
+            self._hears = True
 
     @property
     def lacks(self) -> tuple[Mode, ...]:
@@ -171,6 +183,8 @@ class Ruleset:
             content += elements.seal_messages(nft.NEWSETELEM, seal)
         if timed is not None:
             content += _timed_messages(timed)
+            if bool(timed) != bool(self._timed):
+                content += asking_for_timed(asks=bool(timed))
         changing = {*gone, *add, *(self._timed if timed is not None else ()), *(timed or ())}
         content += ruleset_lanes.element_messages(self._lanes, lanes, changing) if has_lanes else []
         if not content:

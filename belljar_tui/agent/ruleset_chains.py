@@ -15,8 +15,8 @@ What the messages built here stand for (KEY is `address . protocol . port`):
       set forwarded { type inet_service; }                   # loopback ports that lead out of the jar
 
       chain observe  { type filter hook output priority -10
-        meta mark AGENT accept
         ct state != new accept
+        meta mark AGENT accept
         KEY vmap @timed_watch4 / 6                           # cut for a time: jump due
         KEY vmap @watch4 / 6                                 # open: goto opened; cut: goto hold
         neighbour discovery accept
@@ -37,18 +37,26 @@ What the messages built here stand for (KEY is `address . protocol . port`):
       chain enforce  { type filter hook output priority 0
         meta mark AGENT accept
         ct direction reply accept                            # the service may answer its callers
-        KEY vmap @timed4 / 6                                 # jump MODE
+        jump timed
         KEY vmap @verdict4 / 6                               # accept, or goto MODE
         neighbour discovery accept
         loopback, not @forwarded: accept
         meta nfproto vmap @seal_verdict }
+      chain timed    { KEY vmap @timed4 / 6 }                # jump MODE; empty while there are no such cuts
       chain MODE     { see agent/modes }
-      chain fail     { type filter hook output priority 10; goto fails }
+      chain fail     { type filter hook output priority 10
+        meta mark 0 goto claims                              # most packets are not to fail
+        jump fails
+        goto claims }
       chain fails    { what the modes' marks lead to }
+      chain claims   { see ruleset_claims; empty until somebody calls a raw address }
       chain names    { type nat hook output priority -110
         meta mark AGENT accept
         meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER }
     }
+
+Each packet of each open flow goes through `observe`, `enforce` and `fail`. What most of them need stands first, and
+what is seldom wanted is a chain that is empty until it is: three rules and a look-up for one that is established.
 
 Of an open flow only the first packet is looked at: to the kernel each datagram of one that is never answered is new.
 Open calls are held too, as long as they are not too many: a caller that is gone at once is lost to the log's reader.
@@ -77,7 +85,7 @@ from belljar_tui.agent.nft import ICMP6, IP, IP6, TCP, UDP, QueueTo, by_endpoint
 from belljar_tui.agent.ruleset_elements import MAPS, alive_messages, key_set, seal_messages
 
 _PLAIN = (
-    *("seen", "opened", "meet", "hold", "strange", "due", "count", "fails"),
+    *("seen", "opened", "meet", "hold", "strange", "due", "count", "timed", "fails", "claims"),
     *("refuse", "blackhole", "reset", "unreachable", "hang", "slow"),
 )
 _CONFIRMED = 1 << 3
@@ -114,7 +122,9 @@ def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwar
         *_hold("strange", nft.FIRST_CALL, nft.FIRST, queue_to, seen),
         *_due(),
         *modes.static_rules(queue_to),
-        rule("fail", [ex.verdict(ex.GOTO, "fails")]),
+        rule("fail", [*nft.has_mark(0), ex.verdict(ex.GOTO, "claims")]),
+        rule("fail", [ex.verdict(ex.JUMP, "fails")]),
+        rule("fail", [ex.verdict(ex.GOTO, "claims")]),
         *_inner(resolver_port),
         *_observe("observe", _loopback("observe", "inner_observe")),
         *_enforce("enforce", _loopback("enforce", "inner_enforce")),
@@ -203,11 +213,16 @@ def early_rules() -> list[Message]:
     return [*_observe(ruleset_virtual.OBSERVE, []), *_enforce(ruleset_virtual.ENFORCE, [])]
 
 
+def asking_for_timed(*, asks: bool) -> list[Message]:
+    """What looks every packet up among the cuts with a time limit, or no longer does; only said when it changes."""
+    return by_endpoint("timed", "timed") if asks else [nft.empty("timed")]
+
+
 def _observe(name: str, loopback: list[Message]) -> list[Message]:
     not_new = [ex.ct(ex.CT_STATE), ex.masked(ex.NEW_FLOW), ex.compare(struct.pack("=I", 0))]
     return [
-        rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
         rule(name, [*not_new, ex.verdict(ex.ACCEPT)]),
+        rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
         *by_endpoint(name, "timed_watch"),
         *by_endpoint(name, "watch"),
         *loopback,
@@ -219,7 +234,7 @@ def _enforce(name: str, loopback: list[Message]) -> list[Message]:
     return [
         rule(name, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
         rule(name, [ex.ct(ex.CT_DIRECTION), ex.compare(b"\1"), ex.verdict(ex.ACCEPT)]),
-        *by_endpoint(name, "timed"),
+        rule(name, [ex.verdict(ex.JUMP, "timed")]),
         *by_endpoint(name, "verdict"),
         *loopback,
         rule(name, [ex.meta(ex.META_NFPROTO), ex.vmap("seal_verdict")]),

@@ -3,14 +3,15 @@
     set nameless4, nameless6 { address . protocol . port; }      # TCP endpoints without a name
     set young4, young6 { source . target . source port . target port; flags dynamic, timeout; size 4096;
                          limit rate 1/hour burst 12 packets; }   # each matches 12 times
-    chain claims { type filter hook output priority 20           # what came so far passes
+    chain claims {                                               # a packet that comes so far passes
       meta mark AGENT accept
       meta l4proto != tcp accept
       ct state new KEY @nameless4 / 6 add @young4 / 6 { FLOW timeout 30s }
       FLOW @young4 / 6 limit rate 1000/second burst 1000 packets log group 6 snaplen 4096 }
 
-Only the first packets of new flows are copied. An endpoint is in `nameless` before its first SYN goes on, where calls
-are held. A flow in a lane leaves for our own port, and is not heard.
+The rules come with the first endpoint that has no name. Only the first packets of new flows are copied. An endpoint is
+in `nameless` before its first SYN goes on, where calls are held. A flow in a lane leaves for our own port, and is not
+heard.
 
 The connection tracker's counters would tell the first packets as well; but once a rule reads them they are kept for
 every flow, and `reset` with `after_bytes` would end flows for what they carried before it was wanted.
@@ -24,15 +25,15 @@ from belljar_tui.agent import expressions as ex
 from belljar_tui.agent import nft
 from belljar_tui.agent import ruleset_elements as elements
 from belljar_tui.agent.netlink import CREATE, Message
-from belljar_tui.agent.nft import IP, IP6, TCP, chain, flow_set, is_family, is_protocol, rule
+from belljar_tui.agent.nft import IP, IP6, TCP, flow_set, is_family, is_protocol, rule
 from belljar_tui.core.model import Endpoint
 
 PACKETS = 12
 """So many of a flow: a ClientHello is in the first one or two, unless its caller writes it in pieces."""
+_CHAIN = "claims"
 _FLOWS = 4096
 _YOUNG_S = 30.0
 _PER_SECOND = 1000
-_AFTER_ALL = 20
 _ADDRESS4, _ADDRESS6, _PORT = 7, 8, 13
 _FAMILIES = (
     # family, offset of the addresses, their length together, set's suffix, type of one
@@ -41,7 +42,8 @@ _FAMILIES = (
 )
 
 
-def messages() -> list[Message]:
+def sets() -> list[Message]:
+    """The sets, and the proof that this kernel takes the rules."""
     content = []
     for _, _, length, suffix, address in _FAMILIES:
         key_type = address << 18 | address << 12 | _PORT << 6 | _PORT
@@ -49,10 +51,14 @@ def messages() -> list[Message]:
             elements.key_set(f"nameless{suffix}", v6=suffix == 6),
             flow_set(f"young{suffix}", key_type, length + 8, at_most=_FLOWS, packets=PACKETS),
         ]
-    content += [
-        chain("claims", "filter", _AFTER_ALL),
-        rule("claims", [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
-        rule("claims", [*is_protocol(TCP, ex.NOT_EQUAL), ex.verdict(ex.ACCEPT)]),
+    return [*content, *rules(), nft.empty(_CHAIN)]
+
+
+def rules() -> list[Message]:
+    """The rules, once there are the sets."""
+    content = [
+        rule(_CHAIN, [*nft.from_agent(), ex.verdict(ex.ACCEPT)]),
+        rule(_CHAIN, [*is_protocol(TCP, ex.NOT_EQUAL), ex.verdict(ex.ACCEPT)]),
     ]
     for family, offset, length, suffix, _ in _FAMILIES:
         flow = _flow(offset, length)
@@ -60,8 +66,8 @@ def messages() -> list[Message]:
         is_young = [ex.in_set(f"young{suffix}"), ex.limit(_PER_SECOND, _PER_SECOND)]
         copied = ex.log(nft.CLAIM_GROUP, nft.CLAIM_LENGTH)
         content += [
-            rule("claims", [*is_family(family), *is_nameless, *flow, ex.add_to(f"young{suffix}", _YOUNG_S)]),
-            rule("claims", [*is_family(family), *flow, *is_young, copied]),
+            rule(_CHAIN, [*is_family(family), *is_nameless, *flow, ex.add_to(f"young{suffix}", _YOUNG_S)]),
+            rule(_CHAIN, [*is_family(family), *flow, *is_young, copied]),
         ]
     return content
 

@@ -12,19 +12,21 @@ from collections.abc import Callable
 import pytest
 from worlds import NEIGHBOUR4, NEIGHBOUR6, PRIVILEGES, run_in_jar, says, says_udp
 
+from belljar_tui.agent import nft
 from belljar_tui.agent.counts import Counts
 from belljar_tui.agent.flows import FlowLog
 from belljar_tui.agent.netlink import Netfilter
 from belljar_tui.agent.nft import LOG_GROUP, OPENED, QUEUES
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.queue import CallQueue
-from belljar_tui.agent.ruleset import Ruleset
+from belljar_tui.agent.ruleset import Ruleset, Timed
 from belljar_tui.agent.sockets import SocketTable
 from belljar_tui.core.model import Endpoint, Mode, Protocol
 
 pytestmark = pytest.mark.kernel
 
 BOTH = (NEIGHBOUR4, NEIGHBOUR6)
+GETRULE = 7
 
 
 def made(on_opened: Callable[[Flow], None] = lambda _: None) -> Ruleset:
@@ -244,3 +246,31 @@ async def _one_way() -> None:
 @PRIVILEGES
 def test_a_flow_that_is_never_answered_is_looked_at_once_and_counted_whole(flags: tuple[str, ...]) -> None:
     run_in_jar(_one_way, flags)
+
+
+def _rules_in(chain: str) -> int:
+    body = nft.text(1, nft.TABLE) + nft.text(2, chain)
+    return sum(1 for _ in Netfilter().dump(nft.kind(GETRULE), nft.INET, body))
+
+
+async def _seldom() -> None:
+    ruleset = made()
+    assert (_rules_in("fails") > 0, _rules_in("timed"), _rules_in("claims")) == (True, 0, 0)
+    for address in BOTH:
+        for _ in range(2):
+            cuts = {tcp(address): Timed(Mode.REFUSE, 60.0)}
+            ruleset.change([], {tcp(address): None}, None, seal_changes=False, timed=cuts, counted=cuts)
+            assert _rules_in("timed") == 6, "once, however often they change"
+            assert await says(address, 7000) == "ConnectionRefusedError"
+        ruleset.change([], {}, None, seal_changes=False, timed={})
+        assert _rules_in("timed") == 0
+        assert await says(address, 7000) == "echo"
+        assert ruleset.read()[tcp(address)][1].failed.packets == 2
+    for port in (7000, 7001):
+        ruleset.hear([tcp(NEIGHBOUR4, port)])
+        assert _rules_in("claims") == 6
+
+
+@PRIVILEGES
+def test_no_packet_pays_for_what_is_seldom_wanted(flags: tuple[str, ...]) -> None:
+    run_in_jar(_seldom, flags)

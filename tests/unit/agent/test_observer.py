@@ -98,3 +98,17 @@ def test_open_calls_that_there_is_no_time_to_ask_about_are_told_as_lost(monkeypa
     assert played.lost("callers") == 4
     played.observer.count()
     assert played.lost("callers") == 4, "told once"
+
+
+def test_nobody_is_woken_before_there_is_something_to_say() -> None:
+    played = Played()
+    woken: list[int] = []
+    played.observer.on_unsaid = lambda: woken.append(1)
+    assert not played.observer.flush()
+    for _ in range(3):
+        played.observer.on_held(CALL)
+    assert woken == [1], "the first says that there is something; the others are said with it"
+    assert played.observer.flush()
+    assert played.blocked == 3
+    played.observer.on_held(CALL)
+    assert woken == [1, 1]
