@@ -15,7 +15,7 @@ from worlds import NEIGHBOUR4, NEIGHBOUR6, PRIVILEGES, run_in_jar, says, says_ud
 from belljar_tui.agent import nft
 from belljar_tui.agent.counts import Counts
 from belljar_tui.agent.flows import FlowLog
-from belljar_tui.agent.netlink import Netfilter
+from belljar_tui.agent.netlink import Netfilter, text
 from belljar_tui.agent.nft import LOG_GROUP, OPENED, QUEUES
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.queue import CallQueue
@@ -249,7 +249,7 @@ def test_a_flow_that_is_never_answered_is_looked_at_once_and_counted_whole(flags
 
 
 def _rules_in(chain: str) -> int:
-    body = nft.text(1, nft.TABLE) + nft.text(2, chain)
+    body = text(1, nft.TABLE) + text(2, chain)
     return sum(1 for _ in Netfilter().dump(nft.kind(GETRULE), nft.INET, body))
 
 
