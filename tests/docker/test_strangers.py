@@ -60,9 +60,8 @@ def stranger(engine: docker.DockerClient, shop: Shop) -> Iterator[str]:
 
 
 def told(running: Headless, address: str) -> None:
-    claimed = running.wait_for("name_claimed")
+    claimed, group = running.wait_for_each("name_claimed", "group_called")
     assert (claimed["dependency"], claimed["name"]) == (f"tcp://{address}:8000", "updates.example")
-    group = running.wait_for("group_called")
     assert (group["dependency"], group["reach"]) == ("udp://239.1.2.3:5000", "multicast")
 
 

@@ -47,6 +47,9 @@ class Headless:
 
     def wait_for(self, name: str, where: Callable[[Event], bool] = lambda _: True) -> Event:
         """The next event of this name that fits; fails when none comes in time."""
+        return self._next(lambda event: event["event"] == name and where(event), name)
+
+    def _next(self, fits: Callable[[Event], bool], name: str) -> Event:
         end = time.monotonic() + DEADLINE_S
         while True:
             try:
@@ -54,8 +57,16 @@ class Headless:
             except queue.Empty:
                 raise AssertionError(f"no {name} within {DEADLINE_S} s; the last: {self.events[-5:]}") from None
             assert event is not None, f"the stream ended before {name}; the last: {self.events[-5:]} {self.words()}"
-            if event["event"] == name and where(event):
+            if fits(event):
                 return event
+
+    def wait_for_each(self, *names: str) -> list[Event]:
+        """The next event of each name, in whatever order they come."""
+        found: dict[str, Event] = {}
+        while len(found) < len(names):
+            event = self._next(lambda e: e["event"] in names and e["event"] not in found, " or ".join(names))
+            found[str(event["event"])] = event
+        return [found[name] for name in names]
 
     def wait_for_health(self, health: str) -> Event:
         return self.wait_for("health_changed", lambda e: e["health"] == health)
