@@ -181,6 +181,8 @@ def _hurried(check: Json) -> Json:
 
 
 def _ports(plan: Plan) -> dict[str, Any]:
+    if not plan.ports:
+        return {}
     from docker.utils.ports import build_port_bindings  # the SDK is heavy, and a plan may never be carried out
     from docker.utils.utils import convert_port_bindings
 
