@@ -18,6 +18,7 @@ from belljar_tui.agent import conntrack, contained, mounts
 from belljar_tui.agent.apart import NamesApart
 from belljar_tui.agent.attached import Attachment
 from belljar_tui.agent.claims import Claims
+from belljar_tui.agent.closed import ClosedJar
 from belljar_tui.agent.contained import Contained
 from belljar_tui.agent.directory import Directory
 from belljar_tui.agent.enforcer import Enforcer
@@ -61,8 +62,11 @@ _AUDIT_EVERY = 20
 class Agent:
     """One jar's agent, from the Prepare message to its end."""
 
-    def __init__(self, prepare: msg.Prepare, writer: EventWriter, folder: int | None = None) -> None:
+    def __init__(
+        self, prepare: msg.Prepare, writer: EventWriter, folder: int | None = None, closed: ClosedJar | None = None
+    ) -> None:
         self._prepare = prepare
+        self._closed = closed
         self._writer = writer
         self._emit = writer.emit
         self._sockets = SocketTable()
@@ -135,6 +139,8 @@ class Agent:
         if self._attachment is None:
             self._learn_hosts(mounts.hosts())
             self._enforcer.want(prepare.wanted)
+        if self._closed is not None and proof.ok:
+            self._closed.open(asyncio.get_running_loop().call_later)
         await self._network_is_ready()
         self._spawner = Spawner(
             Identity(prepare.user, prepare.group), prepare.environment, prepare.directory, self._hold

@@ -18,6 +18,7 @@ import msgspec
 
 from belljar_tui.agent import contained, mounts
 from belljar_tui.agent.agent import Agent
+from belljar_tui.agent.closed import ClosedJar
 from belljar_tui.agent.network import raise_loopback
 from belljar_tui.agent.output import EventWriter
 from belljar_tui.wire import messages as msg
@@ -59,7 +60,7 @@ def _give_up(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     loop.default_exception_handler(context)
 
 
-async def _serve() -> int:
+async def _serve(closed: ClosedJar | None) -> int:
     asyncio.get_running_loop().set_exception_handler(_give_up)
     silence = Silence()
     lines = _lines(silence)
@@ -77,7 +78,7 @@ async def _serve() -> int:
         raise_loopback()
         mounts.open_low_ports()
         mounts.freeze_settings()
-    agent = Agent(prepare, writer, folder)
+    agent = Agent(prepare, writer, folder, closed)
     await agent.start()
     silence.limit_s = contained.silence_limit_s(prepare)
     async for line in lines:
@@ -96,12 +97,16 @@ async def _serve() -> int:
     return UNHEARD if silence.is_too_long else 0
 
 
-def main() -> None:
-    """Run until stdin ends. Exit code 4 and one line on stderr when the jar could not be sealed."""
+def main(closed: ClosedJar | None = None) -> None:
+    """Run until stdin ends. Exit code 4 and one line on stderr when the jar could not be sealed.
+
+    Args:
+        closed: the jar, where it was closed before we were loaded.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: nobody of our uid may look into us
     try:
-        code = asyncio.run(_serve())
+        code = asyncio.run(_serve(closed))
     except (OSError, msgspec.MsgspecError) as error:
         sys.stderr.write(f"belljar agent: {error}\n")
         code = 4

@@ -12,8 +12,6 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 NETLINK_NETFILTER = 12
 SO_RCVBUFFORCE = 33
 
@@ -36,14 +34,22 @@ class NetlinkError(OSError):
         self.index = index
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One netfilter message: `kind` is subsystem << 8 | type, `body` is packed attributes."""
+class Message:
+    """One netfilter message: `kind` is subsystem << 8 | type, `body` is packed attributes.
 
-    kind: int
-    body: bytes
-    flags: int = 0
-    family: int = socket.AF_UNSPEC
-    resource: int = 0
+    Plain: a jar is closed with these before anything that is slow to load is there.
+    """
+
+    __slots__ = ("body", "family", "flags", "kind", "resource")
+
+    def __init__(
+        self, kind: int, body: bytes, flags: int = 0, family: int = socket.AF_UNSPEC, resource: int = 0
+    ) -> None:
+        self.kind, self.body, self.flags, self.family, self.resource = kind, body, flags, family, resource
+
+    def acknowledged(self) -> Message:
+        """The same, to be answered."""
+        return Message(self.kind, self.body, self.flags | ACK, self.family, self.resource)
 
 
 def attribute(kind: int, value: bytes) -> bytes:
@@ -149,7 +155,7 @@ class Netfilter:
         begin = Message(BATCH_BEGIN, b"", resource=subsystem)
         end = Message(BATCH_END, b"", resource=subsystem)
         last = content[-1]
-        acked = [*content[:-1], msgspec.structs.replace(last, flags=last.flags | ACK)]
+        acked = [*content[:-1], last.acknowledged()]
         whole = [begin, *acked, end]
         self._sequence += len(whole)
         self._socket.sendall(b"".join(pack(m, first + i) for i, m in enumerate(whole)))
@@ -158,7 +164,7 @@ class Netfilter:
     def ask(self, message: Message) -> None:
         """Send one message of a subsystem that knows no transactions. Raises NetlinkError when it is refused."""
         self._sequence += 1
-        self._socket.sendall(pack(msgspec.structs.replace(message, flags=message.flags | ACK), self._sequence))
+        self._socket.sendall(pack(message.acknowledged(), self._sequence))
         self._collect(self._sequence, self._sequence, set())
 
     def dump(self, kind: int, family: int, body: bytes) -> Iterator[memoryview]:

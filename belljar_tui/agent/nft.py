@@ -17,17 +17,20 @@ NEW_CALL = 0xBE12
 """The mark of a call that is to fail: a datagram on its way to its mode's chain, or what the die has chosen."""
 FIRST_CALL = 0xBE1E
 """The same of a datagram whose endpoint has no element yet."""
+PROBE_MARK = 0xBE1F
+"""The mark of the seal's own proof, which nothing knows but a jar that is closed."""
 LOG_GROUP, CLAIM_GROUP = 5, 6
 """The log groups: of new flows; of what flows to raw addresses say first."""
-QUEUE, FOLLOWERS, FIRST, OPENED, LANES, DATAGRAMS = 5, 6, 7, 8, 9, 10
+QUEUE, FOLLOWERS, FIRST, OPENED, LANES, DATAGRAMS, CLOSED = 5, 6, 7, 8, 9, 10, 11
 """The queues: of calls to what is cut; of datagrams that are cut but no new call; of calls to endpoints that have no
 element yet, which only the seal has counted; of open calls; of calls that wait until their lane has reached whom they
-call; of datagrams to what is slow."""
+call; of datagrams to what is slow; of whatever would leave a jar that is closed."""
 QUEUES = (QUEUE, FOLLOWERS, FIRST, OPENED)
 SNAP_LENGTH, CLAIM_LENGTH = 64, 4096
 """What is copied of a packet: its addresses; or what it says, too."""
 SUBSYSTEM = 10
-NEWTABLE, NEWCHAIN, NEWRULE, DELRULE, NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 0, 3, 6, 8, 9, 12, 13, 14
+NEWTABLE, NEWCHAIN, NEWRULE, DELRULE = 0, 3, 6, 8
+NEWSET, NEWSETELEM, GETSETELEM, DELSETELEM = 9, 12, 13, 14
 INET = 1
 IP, IP6 = 2, 10
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
@@ -47,21 +50,21 @@ def kind(message: int) -> int:
     return SUBSYSTEM << 8 | message
 
 
-def owned_table() -> Message:
-    return Message(kind(NEWTABLE), text(1, TABLE) + be32(2, _OWNER_FLAG), CREATE, INET)
+def owned_table(table: str = TABLE) -> Message:
+    return Message(kind(NEWTABLE), text(1, table) + be32(2, _OWNER_FLAG), CREATE, INET)
 
 
-def chain(name: str, hook: str = "", priority: int = 0) -> Message:
+def chain(name: str, hook: str = "", priority: int = 0, table: str = TABLE) -> Message:
     """A plain chain, or with `hook` (its type) a base chain on the output hook that accepts by default."""
-    body = text(1, TABLE) + text(3, name)
+    body = text(1, table) + text(3, name)
     if hook:
         body += nested(4, be32(1, _OUTPUT_HOOK), be32(2, priority)) + be32(5, ex.ACCEPT) + text(7, hook)
     return Message(kind(NEWCHAIN), body, CREATE, INET)
 
 
-def rule(chain_name: str, expressions: Iterable[bytes], *, is_first: bool = False) -> Message:
+def rule(chain_name: str, expressions: Iterable[bytes], *, is_first: bool = False, table: str = TABLE) -> Message:
     """One rule, at the chain's end, or at its beginning."""
-    body = text(1, TABLE) + text(2, chain_name) + nested(4, *expressions)
+    body = text(1, table) + text(2, chain_name) + nested(4, *expressions)
     return Message(kind(NEWRULE), body, CREATE if is_first else CREATE | _APPEND, INET)
 
 
@@ -110,9 +113,9 @@ def flush(name: str) -> Message:
     return Message(kind(DELSETELEM), text(1, TABLE) + text(2, name), 0, INET)
 
 
-def empty(chain_name: str) -> Message:
+def empty(chain_name: str, table: str = TABLE) -> Message:
     """Take every rule out of a chain."""
-    return Message(kind(DELRULE), text(1, TABLE) + text(2, chain_name), 0, INET)
+    return Message(kind(DELRULE), text(1, table) + text(2, chain_name), 0, INET)
 
 
 def list_elements(payload: memoryview) -> Iterable[dict[int, memoryview]]:
@@ -129,6 +132,12 @@ def has_mark(mark: int) -> list[bytes]:
 
 def from_agent() -> list[bytes]:
     return has_mark(AGENT_MARK)
+
+
+def is_neighbour_discovery() -> list[bytes]:
+    """`icmpv6 type 130-143`: without it no IPv6 address of the jar is ever its own"""
+    found = [ex.payload(ex.TRANSPORT, 0, 1), ex.between(bytes([130]), bytes([143]))]
+    return [*is_family(IP6), *is_protocol(ICMP6), *found]
 
 
 def is_protocol(number: int, operation: int = ex.EQUAL) -> list[bytes]:

@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from belljar_tui.agent.nft import AGENT_MARK
+from belljar_tui.agent.nft import AGENT_MARK, PROBE_MARK
 from belljar_tui.agent.ruleset import Ruleset
 from belljar_tui.core import events as ev
 from belljar_tui.core.model import Endpoint, Mode, Protocol
@@ -56,7 +56,7 @@ async def _controls(ruleset: Ruleset, family: int, address: str, port: int) -> l
     endpoint = Endpoint(address, Protocol.TCP, port)
     failures: list[str] = []
     ruleset.change([], {endpoint: Mode.REFUSE}, None, seal_changes=False)
-    if await _connects(family, address, port, 0):
+    if await _connects(family, address, port, PROBE_MARK):
         failures.append(f"a call to {endpoint} that must be blocked went through")
     if not await _connects(family, address, port, AGENT_MARK):
         failures.append(f"a call to {endpoint} that must pass was blocked")
@@ -69,8 +69,7 @@ async def _controls(ruleset: Ruleset, family: int, address: str, port: int) -> l
 async def _connects(family: int, address: str, port: int, mark: int) -> bool:
     probe = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     with probe:
-        if mark:
-            probe.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
+        probe.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
         try:
             await asyncio.wait_for(asyncio.get_running_loop().sock_connect(probe, (address, port)), _DEADLINE_S)
         except (OSError, TimeoutError):

@@ -22,6 +22,7 @@ from belljar_tui.agent.ruleset_chains import (
     asking_for_timed,
     early_rules,
     holding_open_calls,
+    hooks,
     passing_known_flows,
     table,
     while_alive,
@@ -89,7 +90,8 @@ class Ruleset:
         """New undecided calls that met a seal which has been changed since."""
 
     def create(self) -> None:
-        """Make the table, with the best queue and log this kernel has, as one transaction per attempt."""
+        """Make the table, with the best queue and log this kernel has, as one transaction per attempt; then put it in
+        force."""
         attempts: tuple[tuple[str, QueueTo | None, bool], ...] = (
             ("native", while_alive(ex.queue_native, has_limit=True), True),
             ("xtables", while_alive(ex.queue_xtables, has_limit=True), True),
@@ -112,6 +114,7 @@ class Ruleset:
                 self._has(holding_open_calls(queue_to))
             break
         self._has(passing_known_flows())
+        self._netfilter.batch(nft.SUBSYSTEM, hooks(self._resolver_port))
         self.hears_names = self.logs and self._has(ruleset_claims.sets())
         self.dice = next((dice for dice in flaky.DICE if self._has(flaky.probe(dice))), "")
 

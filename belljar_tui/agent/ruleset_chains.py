@@ -81,7 +81,7 @@ from collections.abc import Callable, Iterable
 from belljar_tui.agent import expressions as ex
 from belljar_tui.agent import modes, nft, ruleset_virtual
 from belljar_tui.agent.netlink import CREATE, Message
-from belljar_tui.agent.nft import ICMP6, IP, IP6, TCP, UDP, QueueTo, by_endpoint, chain, is_family, is_protocol, rule
+from belljar_tui.agent.nft import IP, IP6, TCP, UDP, QueueTo, by_endpoint, chain, is_family, is_protocol, rule
 from belljar_tui.agent.ruleset_elements import MAPS, alive_messages, key_set, seal_messages
 
 _PLAIN = (
@@ -99,17 +99,17 @@ _INNER = ("inner_observe", "inner_enforce")
 
 
 def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwarded: Iterable[int]) -> list[Message]:
-    """Everything, as one transaction's messages."""
+    """Everything but what packets meet first, as one transaction's messages.
+
+    `hooks` is another one: where the kernel lacks something it takes hooks away again, and drops every packet that any
+    queue of the namespace holds (net/netfilter/core.c, nf_queue_nf_hook_drop), those of a closed jar among them.
+    """
     seen = [*([ex.log(nft.LOG_GROUP, nft.SNAP_LENGTH)] if has_log else []), ex.verdict(ex.ACCEPT)]
     ports = [nft.port_element(port) for port in forwarded]
     return [
         nft.owned_table(),
         *_sets(),
         *(chain(name) for name in (*_PLAIN, *_INNER)),
-        chain("observe", "filter", -10),
-        chain("enforce", "filter", 0),
-        chain("fail", "filter", 10),
-        chain("names", "nat", -110),
         *nft.element_messages(nft.NEWSETELEM, "forwarded", ports, CREATE),
         *alive_messages("alive", None),
         *alive_messages("keeps_up", None),
@@ -122,10 +122,20 @@ def table(queue_to: QueueTo | None, *, has_log: bool, resolver_port: int, forwar
         *_hold("strange", nft.FIRST_CALL, nft.FIRST, queue_to, seen),
         *_due(),
         *modes.static_rules(queue_to),
+        *_inner(resolver_port),
+    ]
+
+
+def hooks(resolver_port: int) -> list[Message]:
+    """What packets meet first, as one transaction's messages: from then on the table is in force."""
+    return [
+        chain("observe", "filter", -10),
+        chain("enforce", "filter", 0),
+        chain("fail", "filter", 10),
+        chain("names", "nat", -110),
         rule("fail", [*nft.has_mark(0), ex.verdict(ex.GOTO, "claims")]),
         rule("fail", [ex.verdict(ex.JUMP, "fails")]),
         rule("fail", [ex.verdict(ex.GOTO, "claims")]),
-        *_inner(resolver_port),
         *_observe("observe", _loopback("observe", "inner_observe")),
         *_enforce("enforce", _loopback("enforce", "inner_enforce")),
         *_names(resolver_port),
@@ -245,12 +255,11 @@ def _loopback(chain_name: str, inner: str) -> list[Message]:
     """Neighbour discovery passes. Loopback is matched by address too: after the resolver's redirect the packet's
     device is still the old one within this hook."""
     v4, v6 = is_family(IP), is_family(IP6)
-    discovery = [*is_protocol(ICMP6), ex.payload(ex.TRANSPORT, 0, 1), ex.between(bytes([130]), bytes([143]))]
     is_inner4 = [ex.payload(ex.NETWORK, 16, 1), ex.compare(bytes([127]))]
     is_inner6 = [ex.payload(ex.NETWORK, 24, 16), ex.compare(socket.inet_pton(socket.AF_INET6, "::1"))]
     to_inner = ex.verdict(ex.JUMP, inner)
     return [
-        rule(chain_name, [*v6, *discovery, ex.verdict(ex.ACCEPT)]),
+        rule(chain_name, [*nft.is_neighbour_discovery(), ex.verdict(ex.ACCEPT)]),
         rule(chain_name, [*v4, *is_inner4, to_inner]),
         rule(chain_name, [*v6, *is_inner6, to_inner]),
         rule(chain_name, [ex.meta(ex.META_OIF), ex.compare(struct.pack("=I", 1)), to_inner]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,8 @@ from belljar_tui.headless import diagnostics
 from belljar_tui.headless.asked import Asked
 from belljar_tui.headless.container_options import ContainerAsked, cloned, looked_up, name_of, plan_of
 from belljar_tui.headless.options import environment_of
-from belljar_tui.jars.plan import Plan
+from belljar_tui.jars.early import EarlyAgent
+from belljar_tui.jars.plan import Plan, require_sensible
 from belljar_tui.wire.messages import Checks
 
 if TYPE_CHECKING:
@@ -31,9 +33,12 @@ class Ahead:
 
     def look(self, plan: Plan) -> Found:
         """What the engine has for it; the jar's first container is on its way. Raises EngineError or UsageError."""
-        from belljar_tui.jars.beginning import Beginning
+        require_sensible(plan)
+        session = os.urandom(6).hex()
+        early = EarlyAgent.begin(plan, session)
+        from belljar_tui.jars.beginning import Beginning  # loading it takes as long as the engine does to start that
 
-        self.beginning = Beginning(plan, diagnostics.note)
+        self.beginning = Beginning(plan, diagnostics.note, session, early)
         return self.beginning.found()
 
     def __enter__(self) -> Self:

@@ -6,13 +6,16 @@ import asyncio
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from belljar_tui import locations
 from belljar_tui.headless import diagnostics
 from belljar_tui.headless.opening import Opened
-from belljar_tui.headless.scenario import Script
 from belljar_tui.headless.stream import stream
 from belljar_tui.journal.sessions import said
+
+if TYPE_CHECKING:
+    from belljar_tui.headless.scenario import Script  # much to load, and few have one
 
 
 def show(open_one: Callable[[], Opened], *, headless: bool) -> int:

@@ -13,16 +13,16 @@ import platform
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import belljar_tui
 from belljar_tui import __version__
 from belljar_tui.errors import EngineDiskFull, EngineError, NoSuchImage
 from belljar_tui.jars.engine import Engine
-from belljar_tui.jars.labels import VERSION
+from belljar_tui.jars.labels import AGENT_IMAGE, VERSION
 
-REPOSITORY = "belljar-agent"
-TAG = f"{REPOSITORY}:{__version__}"
+TAG = AGENT_IMAGE
 CONTENT, BASE = "belljar.content", "belljar.base"
 """Labels: what the image was built from."""
 DEFAULT_BASE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
@@ -40,15 +40,24 @@ CMD ["python3", "-S", "-P", "-m", "belljar_tui.agent.main"]
 
 async def require(engine: Engine, say: Callable[[str], None]) -> str:
     """The agent image's tag; built when it is missing or was built from anything else than what runs here."""
-    try:
-        labels = (await engine.image(TAG))["Config"].get("Labels") or {}
-    except NoSuchImage:
-        labels = {}
+    labels = await _labels(engine)
     if labels.get(CONTENT) == content():
         return TAG
     base = labels.get(BASE, DEFAULT_BASE)
     say(f"belljar: building the agent's image {TAG} on {base}; once for each version")
     return await build(engine, base)
+
+
+async def is_ours(engine: Engine) -> bool:
+    """Whether there is one, built from what runs here."""
+    return (await _labels(engine)).get(CONTENT) == content()
+
+
+async def _labels(engine: Engine) -> dict[str, str]:
+    try:
+        return (await engine.image(TAG))["Config"].get("Labels") or {}
+    except NoSuchImage:
+        return {}
 
 
 async def build(engine: Engine, base: str = DEFAULT_BASE) -> str:
@@ -75,6 +84,7 @@ async def build(engine: Engine, base: str = DEFAULT_BASE) -> str:
     return TAG
 
 
+@cache
 def content() -> str:
     """What stands for the image's content: our own files, the packages' versions, the Python and the machine."""
     digest = hashlib.sha256()

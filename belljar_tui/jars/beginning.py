@@ -17,6 +17,7 @@ import msgspec
 
 from belljar_tui.errors import BellJarError, EngineError, NoSuchImage, NoSuchNetwork
 from belljar_tui.jars import agent_image
+from belljar_tui.jars.early import EarlyAgent
 from belljar_tui.jars.engine import Engine, Json
 from belljar_tui.jars.plan import Plan, agent_config, command_of, own_check_of, require_sensible
 
@@ -60,14 +61,18 @@ class Beginning:
     Args:
         plan: the service's container.
         say: takes a line for the person who waits.
+        session: what our containers are labelled with.
+        early: what there is of it already; ours from here on.
     """
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, plan: Plan, say: Callable[[str], None], session: str = "", early: EarlyAgent | None = None
+    ) -> None:
         """Raises UsageError for a plan that cannot be."""
         require_sensible(plan)
         self.plan = plan
-        self.session = secrets.token_hex(6)
-        """What our containers are labelled with."""
+        self.session = session or secrets.token_hex(6)
+        self._early = early
         self._say = say
         self._found: Future[Found] = Future()
         self._made: Future[Made] = Future()
@@ -110,16 +115,25 @@ class Beginning:
                     unanswered.set_exception(error)
             raise
         self._made.set_result(made)
-        if not self._is_unwanted:
+        if not self._is_unwanted and self._early is None:
             await made.engine.start(made.agent)
 
     async def _make(self) -> Made:
         """Leaves nothing behind when it fails."""
-        engine = await Engine.connect()
-        agent = ""
+        agent = self._early.container if self._early is not None else ""
         try:
+            engine = await Engine.connect()
+        except BaseException:
+            await self._forget_early()
+            raise
+        try:
+            is_current = self._early is not None and await agent_image.is_ours(engine)
             found = await look_at(engine, self.plan, self._say)
             self._found.set_result(found)
+            if self._early is not None:
+                if is_current and await asyncio.to_thread(self._early.has_started):
+                    return Made(engine, found.image, agent, self._early.streams)
+                await self._forget_early()
             agent = await engine.create(agent_config(self.plan, found.agent_image, self.session))
             for network in self.plan.networks[1:]:
                 await engine.connect_network(agent, network, self.plan.aliases)
@@ -127,6 +141,12 @@ class Beginning:
         except BaseException:
             await _end(engine, agent)
             raise
+
+    async def _forget_early(self) -> None:
+        """It is of an old image, or cannot be started: whoever begins anew is told why."""
+        if self._early is not None:
+            early, self._early = self._early, None
+            await asyncio.to_thread(early.dismiss)
 
 
 async def _end(engine: Engine, agent: str) -> None:

@@ -12,12 +12,14 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from docker.tls import TLSConfig
 
 from belljar_tui.errors import NoEngine
+
+if TYPE_CHECKING:
+    from docker.tls import TLSConfig
 
 _REMEDY = "See which there are: docker context ls   and take one: docker context use NAME, or set DOCKER_CONTEXT."
 _DEFAULT = "default"
@@ -78,6 +80,8 @@ def _tls(folder: Path, *, may_skip: bool) -> TLSConfig | None:
     authority, own, key = (folder / f"{kind}.pem" for kind in ("ca", "cert", "key"))
     if not folder.is_dir() and not may_skip:
         return None
+    from docker.tls import TLSConfig  # the SDK is heavy, and hardly any context needs it
+
     return TLSConfig(
         client_cert=(str(own), str(key)) if own.is_file() else None,
         ca_cert=str(authority) if authority.is_file() else None,

@@ -32,6 +32,7 @@ from belljar_tui.jars.plan import DEFAULT_NETWORK, Plan, command_of, own_check_o
 from belljar_tui.jars.pulse import HURRIED_S, Pulse, look_at_container, silence_limit_s
 from belljar_tui.jars.service_output import ServiceOutput
 from belljar_tui.wire import messages as msg
+from belljar_tui.wire.closing import CLOSED
 from belljar_tui.wire.silence import UNHEARD
 
 _GRACE_S = 2.0
@@ -84,6 +85,9 @@ class DockerJar:
         self._agent_exit: asyncio.Future[int] | None = None
         self._agent_id = ""
         self._pulse: Pulse | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._is_open = asyncio.Event()
+        """The seal is proven and the wanted state in force."""
         self._service = ""
         self._service_exit: asyncio.Future[int] | None = None
         self._starts: asyncio.Queue[Json] = asyncio.Queue()
@@ -235,7 +239,7 @@ class DockerJar:
         return service
 
     async def _start_service(self) -> None:
-        """The seal is proven and the wanted state in force: now it may begin."""
+        """Nothing leaves the jar unseen any more: now it may begin."""
         engine, ready = self._running(), self._service_ready
         if ready is None:
             return
@@ -245,6 +249,8 @@ class DockerJar:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._starts.get(), _LAST_S)
         except EngineError as error:
+            if await self._ends_unopened():
+                return
             self._failure = JarError(
                 f"The service's container cannot be started from {self._plan.image}.",
                 error.why or error.what,
@@ -261,6 +267,14 @@ class DockerJar:
             await self._starts.get()
             self._do(self._output.keep())
             self._service_exit = engine.exited(self._service, is_started=True)
+
+    async def _ends_unopened(self) -> bool:
+        """Whether the agent fails, or found no seal, before it opens the jar: then that is the reason of the end."""
+        opened = asyncio.ensure_future(self._is_open.wait())
+        ends: list[asyncio.Future[Any]] = [opened, *filter(None, [self._agent_exit])]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        opened.cancel()
+        return not self._is_open.is_set() or self._failure is not None
 
     async def _live(self, engine: Engine, exited: asyncio.Future[int]) -> None:
         """From the service's start to its end: what it is asked, and what the agent is told."""
@@ -304,16 +318,31 @@ class DockerJar:
                 self._words.extend(line.decode(errors="replace") for line in words.take(data))
                 continue
             for line in filter(None, events.take(data)):
-                await self._take(ev.decode(line))
+                if line == CLOSED:
+                    self._may_start_early()
+                else:
+                    await self._take(ev.decode(line))
         await self._events.put(None)
 
     async def _take(self, event: ev.AnyEvent) -> None:
         await self._events.put(event)
         if isinstance(event, ev.ServiceAwaited):
-            self._do(self._start_service())
+            self._is_open.set()
+            self._start_once()
         elif isinstance(event, ev.SealProven) and not event.ok and not self._prepare.is_waiting:
             self._failure = Unsealed("The jar's seal is not proven.", event.detail)
             await self._end_agent()
+
+    def _may_start_early(self) -> None:
+        """What the service calls waits in the jar until the seal is proven. One with a PID namespace of its own would
+        outlive an agent that fails until then, so it has to wait itself; one of a trial waits for its trial."""
+        if not self._prepare.is_waiting and not self._plan.has_own_pid:
+            self._start_once()
+
+    def _start_once(self) -> None:
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start_service())
+            self._tasks.append(self._starting)
 
     async def _say_beat(self, beat: bytes) -> None:
         if self._agent is not None:

@@ -1,9 +1,11 @@
-"""Labels on everything we create in an engine, so that it can be told from everything else."""
+"""What everything that we create in an engine is known by, so that it can be told from everything else."""
 
 from __future__ import annotations
 
 from belljar_tui import __version__
 
+AGENT_REPOSITORY = "belljar-agent"
+AGENT_IMAGE = f"{AGENT_REPOSITORY}:{__version__}"
 SESSION, VERSION, PART = "belljar.session", "belljar.version", "belljar.part"
 
 

@@ -17,6 +17,7 @@ from belljar_tui.jars.labels import labels_of
 
 Json = dict[str, Any]
 DEFAULT_NETWORK = "bridge"
+AGENT_COMMAND = ("python3", "-S", "-P", "-c", "from belljar_tui.agent.jar import run; run()")
 AGENT_MAY = ("NET_ADMIN", "SYS_PTRACE")
 """To make the table and destroy sockets; to see whose a socket is. Everything else is dropped."""
 _SERVICE_MAY_NOT = ("NET_ADMIN", "NET_RAW")
@@ -97,6 +98,7 @@ def agent_config(plan: Plan, image: str, session: str) -> Json:
     bindings = _ports(plan)
     return {
         "Image": image,
+        "Cmd": list(AGENT_COMMAND),
         "Labels": labels_of(session, "agent"),
         "StopSignal": "SIGKILL",  # as PID 1 it hears no other, and has nothing to put in order
         "OpenStdin": True,
@@ -179,6 +181,8 @@ def _hurried(check: Json) -> Json:
 
 
 def _ports(plan: Plan) -> dict[str, Any]:
+    if not plan.ports:
+        return {}
     from docker.utils.ports import build_port_bindings  # the SDK is heavy, and a plan may never be carried out
     from docker.utils.utils import convert_port_bindings
 

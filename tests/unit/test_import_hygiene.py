@@ -44,6 +44,20 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded & {"textual", "pyroute2", "networkx", "docker", "yaml", "dns", "jinja2"}
 
 
+def test_a_container_is_begun_before_anything_heavy_is_loaded() -> None:
+    program = "import sys\nimport belljar_tui.headless.cli, belljar_tui.headless.run, belljar_tui.jars.early\n"
+    assert not loaded_by(program) & {"docker", "requests", "asyncio", "rich", "textual", "yaml"}
+
+
+def test_a_jar_is_closed_before_anything_heavy_is_loaded() -> None:
+    loaded = loaded_by("import sys\nimport belljar_tui.agent.jar\n")
+    assert not loaded & {"asyncio", "msgspec", "typing", "psutil", "pyroute2", "dns"}
+
+
+def test_a_plain_session_loads_nothing_to_write_tables_with() -> None:
+    assert not loaded_by("import sys\nimport belljar_tui.headless.seeing\n") & {"rich", "textual", "yaml"}
+
+
 def test_verifying_never_loads_the_explorer() -> None:
     program = "import sys\nimport belljar_tui.headless.verify, belljar_tui.headless.stream, belljar_tui.headless.run\n"
     assert not loaded_by(program) & {"textual", "pyroute2"}
