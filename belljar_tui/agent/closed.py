@@ -3,7 +3,7 @@
     table inet belljar_closed {
       flags owner                                # dies with our socket, and the queue's packets with theirs
       chain closed {
-        type filter hook output priority -150;   # behind conntrack, before names are redirected
+        type filter hook output priority -160;   # behind conntrack, before lanes divert and names are redirected
         meta mark 0xBE11 accept                  # ours
         meta mark 0xBE1F accept                  # the proof's probe, which must reach the seal itself
         ct direction reply accept                # whoever calls the service is answered, and the probe
@@ -44,7 +44,7 @@ from belljar_tui.agent.netlink import (
 )
 
 TABLE, _CHAIN = "belljar_closed", "closed"
-_PRIORITY = -150
+_PRIORITY = -160
 _QUEUES, _CONFIG, _VERDICT = 3, 2, 1
 _PACKET = 0
 _BIND, _COPY_META = 1, 1

@@ -93,6 +93,29 @@ def test_the_seal_is_proven_while_the_jar_is_closed(flags: tuple[str, ...]) -> N
     run_in_jar(_the_proof_passes, flags)
 
 
+async def _lanes_divert() -> None:
+    """A lane that is there when calls are let go gets them, and counts them."""
+    closed = ClosedJar()
+    calls = [asyncio.create_task(says(address, 7000)) for address in BOTH]
+    await asyncio.sleep(_WAITS_S)
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as lane:
+        lane.settimeout(1)
+        ruleset = Ruleset(Netfilter(), 5300, [], lambda: lane.getsockname()[1])
+        ruleset.create()
+        cut = {Endpoint(address, Protocol.TCP, 7000): Mode.HANG for address in BOTH}
+        ruleset.change([], cut, None, seal_changes=False)
+        opened(closed)
+        for _ in BOTH:
+            (await asyncio.to_thread(lane.accept))[0].close()
+        assert [counts.failed.packets for _, counts in ruleset.read().values()] == [1, 1]
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
+@PRIVILEGES
+def test_calls_from_a_closed_jar_go_into_the_lanes_that_are_there_by_then(flags: tuple[str, ...]) -> None:
+    run_in_jar(_lanes_divert, flags)
+
+
 _HOLDER = """
 import time
 from belljar_tui.agent.closed import ClosedJar
