@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.name
-import dns.rcode
-import dns.rdata
-import dns.rdatatype
-import dns.rdtypes.svcbbase as svcb
-import dns.reversename
-import dns.rrset
 import msgspec
+
+from belljar_tui.agent.unneeded import without
+
+with without("importlib.metadata"):  # it looks there for packages that are of use to servers and resolvers
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.name
+    import dns.rcode
+    import dns.rdata
+    import dns.rdatatype
+    import dns.rdtypes.svcbbase as svcb
+    import dns.reversename
+    import dns.rrset
 
 _ADDRESS_KINDS = frozenset({dns.rdatatype.A, dns.rdatatype.AAAA})
 _SERVICE_KINDS = frozenset({dns.rdatatype.HTTPS, dns.rdatatype.SVCB})

@@ -15,10 +15,13 @@ import os
 import signal
 import sys
 
-import msgspec
+from belljar_tui.agent.unneeded import without
 
-from belljar_tui.agent import dns_text, main, mounts  # what reads DNS too: nobody's query is to wait for it
-from belljar_tui.wire import messages as msg
+with without("typing_extensions"):  # msgspec takes it for Pythons that are older than ours
+    import msgspec
+
+    from belljar_tui.agent import dns_text, main, mounts  # what reads DNS too: nobody's query is to wait for it
+    from belljar_tui.wire import messages as msg
 
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
 _PR_SET_PDEATHSIG = 1
