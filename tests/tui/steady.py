@@ -24,7 +24,7 @@ class SteadyPilot(Pilot[Any]):
         for key in keys:
             await super().press(key)
 
-    async def _wait_for_screen(self, timeout: float = 30.0) -> bool:
+    async def _wait_for_screen(self, timeout: float = 30.0) -> bool:  # noqa: ASYNC109  # as Textual calls it
         async with asyncio.timeout(timeout):
             while not _is_settled(self.app):
                 if self.app._exception is not None:
