@@ -17,7 +17,7 @@ import dns.reversename
 import dns.rrset
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
-from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, syns_sent_again, with_neighbour
+from worlds import NEIGHBOUR4, NEIGHBOUR6, keep_holding, met, met_udp, syns_sent_again, with_neighbour
 
 from belljar_tui.agent import mounts
 from belljar_tui.agent.apart import NamesApart
@@ -136,7 +136,7 @@ class Jar:
             (FOLLOWERS, lambda _: None),
         ):
             CallQueue(number, on_call, lambda _: None).start()
-        self.ruleset.hold_calls(keeps_up=True)
+        self.living = keep_holding(self.ruleset)
         return self
 
     def _destroy(self, endpoints: list[Endpoint], mode: Mode) -> int:
@@ -375,6 +375,7 @@ async def _killed() -> None:
     jar = await Jar().start()
     a, b = await resolved("a.lab"), await resolved("b.lab")
     assert await met(b, 7000) == "echo"
+    jar.living.cancel()
     jar.netfilter.close()
     assert await met(a, 7000) == "echo"
     assert await met(b, 7000, 0.3) != "echo"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from typing import Any
+from unittest.mock import patch
 
 from textual.app import App
 from textual.message_pump import MessagePump
@@ -13,11 +14,17 @@ from textual.pilot import Pilot
 from belljar_tui.tui.explorer import Explorer
 
 
-class SteadyPilot(Pilot[Any]):
-    """After each key, click and wait, what followed from it is through, and what has happened is painted.
+async def _not_at_all(_min_sleep: float = 0.0, _max_sleep: float = 0.0) -> None:
+    await asyncio.sleep(0)
 
-    Textual's own takes a process that gets no processor for one that has nothing to do.
-    """
+
+for _where in ("app", "pilot"):
+    patch(f"textual.{_where}.wait_for_idle", _not_at_all).start()
+"""Textual waits until little processor time is used. Who gets no processor uses none, whatever there is to do."""
+
+
+class SteadyPilot(Pilot[Any]):
+    """After each key, click and wait, what followed from it is through, and what has happened is painted."""
 
     async def press(self, *keys: str) -> None:
         """One after the other, as a person who looks at the screen would."""
