@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from belljar_tui.agent.claims import Claims
@@ -10,6 +11,7 @@ from belljar_tui.agent.lane_datagrams import DatagramLane
 from belljar_tui.agent.netlink import NetlinkError
 from belljar_tui.agent.nft import FIRST, FOLLOWERS, LANES, LOG_GROUP, OPENED, QUEUE
 from belljar_tui.agent.observer import Observer
+from belljar_tui.agent.packet_reader import PacketReader
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.queue import CallQueue, LetGo, WaitingRoom
 from belljar_tui.agent.ruleset import Ruleset
@@ -35,6 +37,8 @@ class Listening:
         self._claims = claims
         self._datagrams = datagrams
         self._on_lost = on_lost
+        self._readers: list[PacketReader] = []
+        """Of calls that somebody has to have seen."""
         self._cut_calls: CallQueue | None = None
         self._is_behind = False
         """Whether more calls meet cuts than can be looked at."""
@@ -43,6 +47,7 @@ class Listening:
         """Open the queues and the logs. Returns which kind of queue this kernel has (`none`), and whether it logs;
         without them the counts stay exact."""
         queue, log = self._ruleset.queue, self._ruleset.logs
+        self._observer.read_waiting = self._read_waiting
         if queue != "none":
             try:
                 self._open_queues()
@@ -50,7 +55,9 @@ class Listening:
                 queue = "none"
         if log:
             try:
-                FlowLog(LOG_GROUP, self._observer.on_flow, lambda n: self._on_lost("log", n)).start()
+                flows = FlowLog(LOG_GROUP, self._observer.on_flow, lambda n: self._on_lost("log", n))
+                flows.start()
+                self._readers.append(flows)
                 self._claims.start(lambda n: self._on_lost("claims", n))
                 self._observer.on_nameless = self._claims.listen
             except NetlinkError:
@@ -62,9 +69,12 @@ class Listening:
         self._cut_calls = CallQueue(QUEUE, self._observer.on_held, lambda _: None)
         self._cut_calls.on_behind = self._fall_behind
         self._cut_calls.start()
-        CallQueue(FIRST, lambda flow: self._observer.on_held(flow, is_first=True), lambda _: None).start()
+        firsts = CallQueue(FIRST, lambda flow: self._observer.on_held(flow, is_first=True), lambda _: None)
+        firsts.start()
         on_opened = lambda flow: self._observer.on_flow(flow, is_counted=True)  # noqa: E731
-        CallQueue(OPENED, on_opened, lambda n: self._on_lost("queue", n)).start()
+        opened = CallQueue(OPENED, on_opened, lambda n: self._on_lost("queue", n))
+        opened.start()
+        self._readers += [firsts, self._cut_calls, opened]
         CallQueue(FOLLOWERS, lambda _: None, lambda _: None, length=0).start()
         self._datagrams.start()
         self._observer.holds_calls = True
@@ -80,6 +90,12 @@ class Listening:
 
         if self._ruleset.queue != "none":
             WaitingRoom(LANES, look, lambda n: self._on_lost("queue", n)).start()
+
+    def _read_waiting(self, at_most_s: float) -> bool:
+        """See the calls that wait. Returns whether none does any more."""
+        until = time.monotonic() + at_most_s
+        unread = [reader for reader in self._readers if not reader.read_waiting(until)]
+        return not unread
 
     def renew(self) -> None:
         """Let calls be held on; the kernel holds none for long if nobody says so."""

@@ -13,6 +13,7 @@ import msgspec
 from belljar_tui.agent.budget import Budget
 from belljar_tui.agent.counts import Count, Counts, Tally
 from belljar_tui.agent.enforcer import Enforcer
+from belljar_tui.agent.firsts import Firsts
 from belljar_tui.agent.modes import FLOWS_HANG, LETS_CALLS_THROUGH, NEVER_BLOCKS
 from belljar_tui.agent.names import Peer
 from belljar_tui.agent.network import broadcasts
@@ -31,6 +32,8 @@ _NAMES_PORT = 53
 _LATE_ROUNDS = 3
 _UNSURE_ROUNDS = 20
 """So long a call may have waited that is held on a busy machine: each round is half a second."""
+_READ_S, _LAST_READ_S = 0.02, 1.0
+"""So long a round goes on reading calls that wait; the last one has no other behind it."""
 _QUERIES_NAMED = 8
 """Open queries whose caller is looked for: services ask often, and are few."""
 
@@ -95,11 +98,9 @@ class Observer:
         self._budget = Budget()
         self.holds_calls = False
         """Whether calls are held at all; where they are, one that was not is lost to us."""
-        self._firsts = 0
-        """Calls seen that only the seal has counted."""
-        self._met_seals = 0
-        """Calls that only the seal has counted, as the kernel had them one round ago."""
-        self._firsts_lost = 0
+        self.read_waiting: Callable[[float], bool] = lambda _: True
+        """Reads the calls that wait in the queues, for so many seconds at most; returns whether they are empty."""
+        self._firsts = Firsts()
         self._open_lost = 0
         """Open calls since the last round that nobody had the time to ask the caller of."""
         self.recent: list[Flow] = []
@@ -121,7 +122,7 @@ class Observer:
         if mode in NEVER_BLOCKS:
             mode = None
         if is_first:
-            self._firsts += 1
+            self._firsts.seen += 1
             self._met_seal[dependency, mode is not None] += 1
         if mode is not None:
             self._last_mode[dependency] = mode
@@ -138,7 +139,7 @@ class Observer:
         is_counted = is_counted or self._enforcer.has_element(flow.endpoint)
         dependency = self._enforcer.note(flow.endpoint)
         if not is_counted:
-            self._firsts += 1
+            self._firsts.seen += 1
             self._met_seal[dependency, False] += 1
         caller = self._caller_in_time(flow)
         if caller is None:
@@ -215,8 +216,10 @@ class Observer:
     def count(self, *, is_last: bool = False) -> None:
         """Read the kernel's counters: traffic of what is open, and blocked calls that nobody was named for.
 
-        `is_last`: nothing waits in the queue any more, so the newest count is final.
+        `is_last`: what waits in the queues is all seen first, so the newest count is final.
         """
+        met_seal = self._enforcer.met_seals()
+        is_empty = self.read_waiting(_LAST_READ_S if is_last else _READ_S)
         for dependency, cut in self._read().items():
             blocked = cut.calls.packets
             final = blocked if is_last else self._counted.get(dependency, 0)
@@ -224,7 +227,7 @@ class Observer:
             self._say_unnamed(dependency, final - self._blocked_said[dependency])
             self._accepted[dependency] = max(0, self._accepted[dependency] - 1)
             self._unsure[dependency] = max(0, self._unsure[dependency] - 1)
-        self._say_firsts_lost(self._enforcer.met_seals())
+        self._say_firsts_lost(self._firsts.newly_lost(met_seal, is_empty=is_empty, is_last=is_last))
         if self._open_lost:
             self._emit(ev.EventsLost(at=self._now(), source="callers", count=self._open_lost))
             self._open_lost = 0
@@ -288,13 +291,10 @@ class Observer:
         if self.holds_calls and not self._accepted[dependency]:
             self._emit(ev.EventsLost(at=self._now(), source="callers", count=missing))
 
-    def _say_firsts_lost(self, met: int) -> None:
+    def _say_firsts_lost(self, lost: int) -> None:
         """Calls that the seal counted, and that nobody saw: nobody can say what they called."""
-        missing = self._met_seals - self._firsts - self._firsts_lost
-        self._met_seals = met
-        if missing > 0 and self.holds_calls:
-            self._firsts_lost += missing
-            self._emit(ev.EventsLost(at=self._now(), source="queue", count=missing))
+        if lost and self.holds_calls:
+            self._emit(ev.EventsLost(at=self._now(), source="queue", count=lost))
 
     def _say_traffic(self, dependency: Dependency, calls: int, packets: int, size: int) -> None:
         said = self._said.get(dependency)

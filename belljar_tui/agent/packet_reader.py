@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Callable
 
 from belljar_tui.agent.netlink import (
@@ -53,8 +54,16 @@ class PacketReader:
         self._socket.setblocking(False)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read)
 
-    def _read(self) -> None:
-        self._read_some()
+    def read_waiting(self, until: float) -> bool:
+        """What waits, and what comes meanwhile; not beyond `until`, a time of time.monotonic(). Returns whether nothing
+        waits any more."""
+        while not (is_empty := self._read()) and time.monotonic() < until:
+            pass
+        return is_empty
+
+    def _read(self) -> bool:
+        """What the event loop calls. Returns whether there are no more."""
+        return self._read_some()
 
     def _read_some(self) -> bool:
         """Some packets; the loop gets its turn between. Returns whether there are no more."""

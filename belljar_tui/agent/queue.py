@@ -61,13 +61,15 @@ class CallQueue(PacketReader):
     def is_behind(self) -> bool:
         return self._busy_since is not None and time.monotonic() - self._busy_since > _BEHIND_S
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
         if self._busy_since is None:
             self._busy_since = time.monotonic()
         if self.is_behind and self.on_behind is not None:
             self.on_behind()
-        if self._read_some():
+        is_empty = self._read_some()
+        if is_empty:
             self._busy_since = None
+        return is_empty
 
     def _look(self, payload: memoryview) -> None:
         fields = by_kind(payload[4:])

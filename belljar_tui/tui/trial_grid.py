@@ -98,8 +98,17 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self._select(number)
 
     def on_resize(self) -> None:
+        """Put the newest in sight, as far as the selected one stays there: whatever was in sight at another size, or
+        chosen while there was none."""
         self._lay_out()
-        self._select(self.number)
+        index = self._index
+        if index is not None:
+            self._show_from(min(index, max(0, len(self.grid.columns) - self._many)))
+
+    def watch_show_horizontal_scrollbar(self, is_shown: bool) -> None:
+        """A bar is told of scrolls while it is shown only: one that comes later does not know where it is."""
+        if is_shown:
+            self.horizontal_scrollbar.position = self.scroll_x
 
     def on_click(self, event: events.Click) -> None:
         at = event.get_content_offset(self)
@@ -151,7 +160,12 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def _shown(self) -> tuple[Column, ...]:
-        return self.grid.columns[self._first_column : self._first_column + self._room // _STEP]
+        return self.grid.columns[self._first_column : self._first_column + self._many]
+
+    @property
+    def _many(self) -> int:
+        """So many columns have room."""
+        return self._room // _STEP
 
     def _choose_row(self, index: int) -> None:
         self.dependency = self.grid.rows[index].dependency
@@ -164,11 +178,17 @@ class TrialGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _select(self, number: int | None) -> None:
         """Select a trial and keep it in sight."""
         self.number = number
-        index = next((i for i, c in enumerate(self.grid.columns) if c.trial.number == number), None)
-        if index is None:
-            return
-        many = self._room // _STEP
-        first = min(max(self._first_column, index - many + 1), index)
+        index = self._index
+        if index is not None:
+            self._show_from(min(max(self._first_column, index - self._many + 1), index))
+
+    @property
+    def _index(self) -> int | None:
+        """The selected trial's place among all columns."""
+        return next((i for i, c in enumerate(self.grid.columns) if c.trial.number == self.number), None)
+
+    def _show_from(self, first: int) -> None:
+        """Let that column be the first in sight."""
         if first != self._first_column or int(self.scroll_offset.x) % _STEP:
             self.scroll_to(x=first * _STEP, animate=False, force=True)
         self.post_message(TrialSelected())

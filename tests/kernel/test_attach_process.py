@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -49,14 +49,16 @@ def service(*namespaces: str) -> Iterator[psutil.Process]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     command = ["unshare", "--net", *namespaces, sys.executable, "-c", SERVER]
     started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    family: list[psutil.Process] = []
     try:
         assert started.stdout is not None
         assert started.stdout.readline().startswith("ready")
-        family = family_of(started.pid)
+        family = family_of(started.pid)  # by now: the neighbour outlives a service that ends
         yield next(p for p in family if "-c" in p.cmdline() and "unshare" not in p.name())
     finally:
-        for process in family_of(started.pid):
-            process.kill()
+        for process in family or family_of(started.pid):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         started.wait(DEADLINE_S)
         assert started.stdout is not None
         started.stdout.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
 from test_lanes import Jar
-from worlds import NEIGHBOUR4, NEIGHBOUR6, _ip, met, with_neighbour
+from worlds import NEIGHBOUR4, NEIGHBOUR6, _ip, keep_holding, met, with_neighbour
 
 from belljar_tui.agent.claims import Claims
 from belljar_tui.agent.directory import Directory
@@ -82,7 +82,7 @@ class World:
         self.claims.start(lambda _: None)
         self.jar.observer.on_nameless = self.claims.listen
         CallQueue(OPENED, lambda flow: self.jar.observer.on_flow(flow, is_counted=True), lambda _: None).start()
-        self.jar.ruleset.hold_calls(keeps_up=True)
+        self.living = keep_holding(self.jar.ruleset)
 
     def claimed(self) -> list[tuple[str, str, str]]:
         found = [each for each in self.jar.events if isinstance(each, ev.NameClaimed)]

@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
 from test_lanes import Jar, until
-from worlds import _ip, with_neighbour
+from worlds import _ip, keep_holding, with_neighbour
 
 from belljar_tui.agent.network import broadcasts, joined_groups
 from belljar_tui.agent.nft import OPENED
@@ -110,7 +110,7 @@ class World:
         self._heard = listener.stdout
         self.jar = Jar(with_world=False)
         CallQueue(OPENED, lambda flow: self.jar.observer.on_flow(flow, is_counted=True), lambda _: None).start()
-        self.jar.ruleset.hold_calls(keeps_up=True)
+        self.living = keep_holding(self.jar.ruleset)
         self.speakers = [Speaker(address) for address in REACH]
 
     def want(self, wanted: Wanted) -> None:

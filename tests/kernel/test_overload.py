@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -104,6 +105,30 @@ async def _stands_still() -> None:
 @PRIVILEGES
 def test_a_stopped_reader_keeps_nobody_waiting(flags: tuple[str, ...]) -> None:
     run_in_jar(_stands_still, flags)
+
+
+async def _wait_unread() -> None:
+    enforcer, ruleset = made([])
+    held: list[Flow] = []
+    queue = CallQueue(FIRST, held.append, lambda _: None)
+    queue.start()
+    CallQueue(FOLLOWERS, lambda _: None, lambda _: None, length=0).start()
+    enforcer.want(Wanted(seal=Seal.VACUUM, seal_mode=Mode.BLACKHOLE))
+    ruleset.hold_calls(keeps_up=True)
+    for _ in range(300):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as call:
+            call.sendto(b"x", (NEIGHBOUR4, 7000))
+    assert (len(held), enforcer.met_seals()) == (0, 300)
+    assert not queue.read_waiting(0.0), "there are more than are read at once"
+    assert 0 < len(held) < 300
+    assert queue.read_waiting(time.monotonic() + 5)
+    assert Counter(flow.endpoint for flow in held) == {CUT: 300}
+    assert not queue.is_behind
+
+
+@PRIVILEGES
+def test_calls_that_wait_can_be_seen_before_anything_is_said_of_them(flags: tuple[str, ...]) -> None:
+    run_in_jar(_wait_unread, flags)
 
 
 class Flooded:

@@ -20,7 +20,7 @@ from test_lanes import Jar as LaneJar
 from test_lanes import is_stopped, until
 from test_virtual import A, B, resolved
 from test_virtual import Jar as VirtualJar
-from worlds import NEIGHBOUR4, NEIGHBOUR6, met_udp, with_neighbour
+from worlds import NEIGHBOUR4, NEIGHBOUR6, keep_holding, met_udp, with_neighbour
 
 from belljar_tui.agent import expressions as ex
 from belljar_tui.agent import mounts
@@ -53,7 +53,7 @@ class Jar(LaneJar):
         self.datagrams = DatagramLane(self.enforcer.pace_of, self._lose)
         self.datagrams.start()
         CallQueue(OPENED, lambda flow: self.observer.on_flow(flow, is_counted=True), lambda _: None).start()
-        self.ruleset.hold_calls(keeps_up=True)
+        self.living = keep_holding(self.ruleset)
 
     def _lose(self, count: int) -> None:
         self.lost += count

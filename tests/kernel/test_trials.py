@@ -276,7 +276,7 @@ async def test_a_service_that_stays_broken_after_the_restore_is_stuck_and_replac
 
 async def test_a_service_that_is_never_healthy_is_broken_with_everything_open_and_else_no_trial(tmp_path: Path) -> None:
     asked = in_the_lab("/bin/sleep", "60", check="tcp://localhost:1")
-    async with started(steady_oracle(asked, tmp_path, deadline_s=0.5)) as run:
+    async with started(steady_oracle(asked, tmp_path, deadline_s=2.0)) as run:  # a check must have answered by then
         outcomes = [await run(Trial(None)), await run(Trial(frozenset()))]
     assert [outcome.verdict for outcome in outcomes] == [TrialVerdict.BROKEN, TrialVerdict.INCONCLUSIVE]
     assert outcomes[0].detail == "connection refused"

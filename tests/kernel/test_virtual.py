@@ -17,7 +17,7 @@ import dns.reversename
 import dns.rrset
 import pytest
 from namespaces import EITHER_WAY, run_in_namespaces
-from worlds import NEIGHBOUR4, NEIGHBOUR6, met, met_udp, syns_sent_again, with_neighbour
+from worlds import NEIGHBOUR4, NEIGHBOUR6, keep_holding, met, met_udp, syns_sent_again, with_neighbour
 
 from belljar_tui.agent import mounts
 from belljar_tui.agent.apart import NamesApart
@@ -136,7 +136,7 @@ class Jar:
             (FOLLOWERS, lambda _: None),
         ):
             CallQueue(number, on_call, lambda _: None).start()
-        self.ruleset.hold_calls(keeps_up=True)
+        self.living = keep_holding(self.ruleset)
         return self
 
     def _destroy(self, endpoints: list[Endpoint], mode: Mode) -> int:
@@ -242,6 +242,7 @@ async def _established() -> None:
         assert await asyncio.to_thread(_goes, pools[0]) == "echo"
         assert await asyncio.to_thread(_goes, pools[1], 0.3) == "TimeoutError"
         jar.want(None)
+        pools[1].settimeout(DEADLINE_S)  # each time the kernel waits twice as long
         assert await asyncio.to_thread(pools[1].recv, 1) == b"x", "what was sent meanwhile is sent again"
         jar.want(Mode.REFUSE, B)
         assert [await asyncio.to_thread(_goes, pool) for pool in pools] == ["echo", "ConnectionAbortedError"]
@@ -375,6 +376,7 @@ async def _killed() -> None:
     jar = await Jar().start()
     a, b = await resolved("a.lab"), await resolved("b.lab")
     assert await met(b, 7000) == "echo"
+    jar.living.cancel()
     jar.netfilter.close()
     assert await met(a, 7000) == "echo"
     assert await met(b, 7000, 0.3) != "echo"

@@ -20,6 +20,8 @@ from typing import cast
 
 import pytest
 
+from belljar_tui.agent.ruleset import Ruleset
+
 ROOT = Path(__file__).parents[2]
 NEIGHBOUR4, NEIGHBOUR6 = "10.66.0.2", "fd66::2"
 _CLONE_NEWNET = 0x40000000
@@ -179,3 +181,16 @@ def syns_sent_again() -> int:
     """SYNs that were sent again in this namespace, as on a busy machine: each is one packet more."""
     names, values = (line.split() for line in Path("/proc/net/netstat").read_text().splitlines()[:2])
     return int(values[names.index("TCPSynRetrans")])
+
+
+def keep_holding(ruleset: Ruleset) -> asyncio.Task[None]:
+    """Let calls be held from now on, as while the agent lives: the kernel holds none when nobody has said so for two
+    seconds. The task must be kept, and ended before the table is."""
+    ruleset.hold_calls(keeps_up=True)
+    return asyncio.create_task(_renewed(ruleset))
+
+
+async def _renewed(ruleset: Ruleset) -> None:
+    while True:
+        await asyncio.sleep(0.5)
+        ruleset.hold_calls(keeps_up=True)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fake import OPENING, WEB, beginning
-from stage import looks_like, screen_text, until
+from stage import looks_like, screen_text, shown, until
 from textual.pilot import Pilot
 
 from belljar_tui.core import events as ev
@@ -85,7 +85,7 @@ async def replayed(
     journal: Path, size: tuple[int, int] = (120, 30), keymap: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[ReplayStage, Pilot[None]]]:
     app = ReplayStage(journal, keymap)
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with shown(app, size) as pilot:
         await until(pilot, lambda: app.playback.recording.is_read)
         yield app, pilot
     app.playback.recording.close()

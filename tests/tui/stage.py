@@ -6,10 +6,12 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from fake import OPENING, FakeAgent, beginning
 from fake_search import FakeOracle
+from steady import SteadyPilot
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -86,12 +88,21 @@ async def staged(
     beside: Beside | None = None,
 ) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
     app = Stage(FakeAgent(beginning()), oracle, keymap, beside)
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with shown(app, size) as pilot:
         await until(pilot, lambda: app.session.state.health_detail == "200 ready")
         await pilot.press("home")
         yield app, pilot
         assert fold(app.journal) == app.session.state, "what was recorded is what was shown"
         app._leave()
+
+
+@asynccontextmanager
+async def shown(app: App[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[Any]]:
+    """The app on a screen of that size, and who looks at it."""
+    async with app.run_test(size=size, notifications=True):
+        pilot = SteadyPilot(app)
+        await pilot.pause()
+        yield pilot
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from stage import shown
 from textual.widgets import DataTable
 
 from belljar_tui.core import events as ev
@@ -50,7 +51,7 @@ def test_an_engine_that_does_not_answer_is_on_the_screen() -> None:
 @pytest.mark.parametrize(("keys", "chosen"), [(["enter"], "a"), (["down", "enter"], "b"), (["j", "k", "q"], None)])
 async def test_a_row_is_picked_with_arrows_and_enter(keys: list[str], chosen: str | None) -> None:
     app = PickList(("NAME", "HEALTH"), [("a", ("web", "healthy")), ("b", ("db", ""))])
-    async with app.run_test() as pilot:
+    async with shown(app) as pilot:
         assert app.query_one(DataTable).row_count == 2
         await pilot.press(*keys)
     assert app.return_value == chosen

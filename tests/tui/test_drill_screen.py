@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 from fake import OPENING, FakeAgent, beginning
-from stage import looks_like, screen_text, until
+from stage import looks_like, screen_text, shown, until
 from textual.pilot import Pilot
 
 from belljar_tui.core import events as ev
@@ -32,7 +32,7 @@ async def drilled(
     session.teacher = Teacher(drills()["plain"], must_foretell=predict)
     app = DrillApp(session, session.teacher)
     with patch("belljar_tui.tui.app.leave_for_sure"):
-        async with app.run_test(size=size, notifications=True) as pilot:
+        async with shown(app, size) as pilot:
             await until(pilot, lambda: session.state.health_detail == "200 ready")
             session.now = lambda: max(session.state.at, 1.0)  # type: ignore[method-assign]
             yield app, pilot

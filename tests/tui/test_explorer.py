@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake import FakeAgent, is_sealed
-from stage import SIZES, Stage, staged, until
+from stage import SIZES, Stage, shown, staged, until
 from textual.pilot import Pilot
 
 from belljar_tui.core import commands as cmd
@@ -171,7 +171,7 @@ async def test_a_lost_agent_is_said_in_full_and_in_the_exit_code() -> None:
         raise AgentLost("The jar's agent ended by signal 9.", "it was killed")
 
     app.agent.start = fail  # type: ignore[method-assign]
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with shown(app, (100, 30)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, ErrorScreen))
         assert "ended by signal 9" in app.screen_text
         await pilot.press("q")
@@ -259,7 +259,7 @@ async def test_a_journal_that_cannot_be_written_is_said() -> None:
     async with staged() as (app, pilot):
         app.agent.tell(ev.EventsLost(at=2.0, source="journal", count=1))
         await until(pilot, lambda: "Its disk takes no more events" in app.screen_text)
-        assert "lost 1" in app.screen_text
+        await until(pilot, lambda: "lost 1" in app.screen_text)
 
 
 async def test_arrows_select_rows_in_a_map_longer_than_its_window() -> None:

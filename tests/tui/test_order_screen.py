@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from stage import SIZES, SNAPSHOTS, until
+from stage import SIZES, SNAPSHOTS, shown, until
 from textual.pilot import Pilot
 
 from belljar_tui.core.order.plan import Order, Source, order_of
@@ -41,7 +41,7 @@ async def staged(
     size: tuple[int, int] = (120, 30), order: Order | None = None, profiles: dict[str, Profile] | None = None
 ) -> AsyncIterator[tuple[Stage, Pilot[None]]]:
     app = Stage(order or planned(COMPANY), profiles or {profile.name: profile for profile in COMPANY})
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with shown(app, size) as pilot:
         await pilot.pause()
         yield app, pilot
 

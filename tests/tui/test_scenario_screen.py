@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from unittest.mock import patch
 
 from fake import OPENING, FakeAgent, beginning
-from stage import screen_text, until
+from stage import screen_text, shown, until
 
 from belljar_tui.core import events as ev
 from belljar_tui.core.scenario import Scenario, Step
@@ -35,7 +35,7 @@ async def test_the_next_step_is_told_and_the_end_with_its_exit_code() -> None:
 
     app = ScenarioApp(session, Staged(SCRIPT, play, told))
     with patch("belljar_tui.tui.app.leave_for_sure"):
-        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        async with shown(app, (80, 24)) as pilot:
             session.now = lambda: 5.2  # type: ignore[method-assign]
             await until(pilot, lambda: "step 2 of 2 in 4 s: restore all · 5 s into outage" in screen_text(app))
             is_over.set()

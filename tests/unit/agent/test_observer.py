@@ -9,6 +9,7 @@ import pytest
 from belljar_tui.agent.budget import Budget
 from belljar_tui.agent.counts import Count, Counts, Tally
 from belljar_tui.agent.enforcer import Enforcer
+from belljar_tui.agent.firsts import LATE_ROUNDS
 from belljar_tui.agent.observer import Observer
 from belljar_tui.agent.packets import Flow
 from belljar_tui.agent.processes import ProcessTable
@@ -27,6 +28,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self.blocked = 0
+        self.firsts = 0
         self.asked = 0
 
     def tallies(self) -> dict[Dependency, Tally]:
@@ -42,7 +44,7 @@ class Kernel:
         return True
 
     def met_seals(self) -> int:
-        return 0
+        return self.firsts
 
     def find(self, *_where: object) -> None:
         self.asked += 1
@@ -112,3 +114,65 @@ def test_nobody_is_woken_before_there_is_something_to_say() -> None:
     assert played.blocked == 3
     played.observer.on_held(CALL)
     assert woken == [1, 1]
+
+
+def test_first_calls_that_wait_for_rounds_are_not_lost() -> None:
+    played = Played()
+    played.observer.read_waiting = lambda _: False
+    played.kernel.firsts = 3
+    for _ in range(LATE_ROUNDS):
+        played.observer.count()
+    assert played.lost("queue") == 0, "they may still be held"
+    for _ in range(3):
+        played.observer.on_held(CALL, is_first=True)
+    for _ in range(2 * LATE_ROUNDS):
+        played.observer.count()
+    played.observer.count(is_last=True)
+    assert played.lost("queue") == 0
+
+
+def test_of_first_calls_that_stay_away_from_a_busy_queue_it_is_told_once_how_many() -> None:
+    played = Played()
+    played.observer.read_waiting = lambda _: False
+    played.kernel.firsts = 5
+    played.observer.on_held(CALL, is_first=True)
+    for _ in range(LATE_ROUNDS):
+        played.observer.count()
+    assert played.lost("queue") == 0
+    played.observer.count()
+    assert played.lost("queue") == 4
+    played.kernel.firsts = 7
+    for _ in range(2 * LATE_ROUNDS):
+        played.observer.count()
+    assert played.lost("queue") == 6
+    played.observer.count(is_last=True)
+    assert played.lost("queue") == 6
+
+
+def test_first_calls_that_are_not_in_a_queue_that_was_emptied_are_lost() -> None:
+    played = Played()
+    played.kernel.firsts = 2
+    played.observer.count()
+    assert played.lost("queue") == 0, "they may be on their way into it"
+    played.observer.on_held(CALL, is_first=True)
+    played.observer.count()
+    assert played.lost("queue") == 1
+    played.observer.count()
+    assert played.lost("queue") == 1, "told once"
+
+
+def test_the_last_round_sees_what_waits_and_tells_at_once_what_is_lost() -> None:
+    played = Played()
+
+    def read_waiting(_: float) -> bool:
+        played.observer.on_held(CALL, is_first=True)
+        played.kernel.firsts += 1  # a call that comes while the others are read
+        return True
+
+    played.observer.read_waiting = read_waiting
+    played.kernel.firsts = 1
+    played.observer.count(is_last=True)
+    assert (played.blocked, played.lost("queue")) == (1, 0)
+    played.kernel.firsts += 3
+    played.observer.count(is_last=True)
+    assert (played.blocked, played.lost("queue")) == (2, 3)
