@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -164,7 +163,9 @@ def environment_of(extra: Sequence[str]) -> dict[str, str]:
 
 def require_command(command: Sequence[str]) -> None:
     """Raises UsageError when the service's program cannot be found."""
-    if shutil.which(command[0]) is None:
+    from shutil import which  # loads every kind of archive, and a container is no command
+
+    if which(command[0]) is None:
         raise UsageError(
             f"{command[0]}: there is no such command.",
             remedy="Check the spelling and PATH; a program in this folder is written ./NAME",

@@ -9,7 +9,6 @@ Read here and not by the SDK, which looks for them beside a `config.json` that n
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +49,9 @@ def settings() -> dict[str, Any]:
     by = "DOCKER_CONTEXT names it." if named else f"It is the current one in {folder}/config.json."
     if name in ("", _DEFAULT):
         return {}
-    key = hashlib.sha256(name.encode()).hexdigest()
+    from hashlib import sha256  # loads OpenSSL, and hardly anybody names a context
+
+    key = sha256(name.encode()).hexdigest()
     try:
         text = (folder / "contexts" / "meta" / key / "meta.json").read_bytes()
         found = msgspec.json.decode(text, type=_Meta).Endpoints.docker

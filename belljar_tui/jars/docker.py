@@ -116,6 +116,8 @@ class DockerJar:
             await self._events.put(hole)
         await beginning.started()
         self._agent_exit = engine.exited(made.agent, is_started=True)
+        if self._service_ready is not None:
+            await asyncio.wait([self._service_ready])  # its start waits for this, and for nothing below
         networks = [n for n in self._plan.networks or (DEFAULT_NETWORK,) if n != "none"]
         watch = NeighbourWatch(engine, networks, self._send)
         watch.start()
