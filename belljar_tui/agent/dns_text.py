@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from belljar_tui.agent.unneeded import without
+from belljar_tui.agent.loading import quickly
 
-with without("importlib.metadata"):  # it looks there for packages that are of use to servers and resolvers
+with quickly(without="importlib.metadata"):  # it looks there for packages that are of use to servers and resolvers
     import dns.exception
     import dns.flags
     import dns.message

@@ -15,9 +15,9 @@ import os
 import signal
 import sys
 
-from belljar_tui.agent.unneeded import without
+from belljar_tui.agent.loading import quickly
 
-with without("typing_extensions"):  # msgspec takes it for Pythons that are older than ours
+with quickly(without="typing_extensions"):  # msgspec takes it for Pythons that are older than ours
     import msgspec
 
     from belljar_tui.agent import dns_text, main, mounts  # what reads DNS too: nobody's query is to wait for it

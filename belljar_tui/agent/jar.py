@@ -6,10 +6,10 @@ Where this kernel cannot hold what leaves, nothing is said, and the service's co
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 
 from belljar_tui.agent.closed import ClosedJar
+from belljar_tui.agent.loading import quickly
 from belljar_tui.wire.closing import CLOSED
 
 _PR_SET_DUMPABLE = 4
@@ -24,8 +24,6 @@ def run() -> None:
         closed = None
     else:
         os.write(1, CLOSED + b"\n")
-    gc.disable()  # what is loaded lives on; looking through it again and again takes a fifth of the time
-    from belljar_tui.agent import main  # all that is slow to load
-
-    gc.enable()
+    with quickly():
+        from belljar_tui.agent import main  # all that is slow to load
     main.main(closed)

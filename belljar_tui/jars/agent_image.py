@@ -34,7 +34,7 @@ COPY content /opt/belljar
 ENV PYTHONPATH=/opt/belljar PYTHONDONTWRITEBYTECODE=1
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/belljar
 RUN PYTHONDONTWRITEBYTECODE= python3 -S -P -c "import belljar_tui.agent.main, belljar_tui.agent.dns_text"
-CMD ["python3", "-S", "-P", "-m", "belljar_tui.agent.main"]
+CMD ["python3", "-S", "-P", "-c", "from belljar_tui.agent.loading import run; run()"]
 """
 
 
