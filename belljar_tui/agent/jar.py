@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 
 from belljar_tui.agent.closed import ClosedJar
 from belljar_tui.agent.loading import quickly
@@ -17,7 +18,10 @@ _PR_SET_DUMPABLE = 4
 
 def run() -> None:
     """Does not return."""
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # before there can be anybody who would look into us
+    # before there is a service that could look into us, or end us: of the signals that it can send us, which is PID 1,
+    # Python heeds this one
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         closed = ClosedJar()
     except OSError:
