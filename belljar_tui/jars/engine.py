@@ -24,6 +24,8 @@ from belljar_tui.errors import EngineDiskFull, EngineError, NoSuchContainer, NoS
 from belljar_tui.jars.attached import STDOUT, Attached
 from belljar_tui.jars.reaching import connected
 
+_REMOVED_S, _REMOVED_AGAIN_S = 20.0, 2.0
+"""How long a container may resist its removal, and how often it is asked for."""
 _AT_ONCE = 8
 """Calls, as each may be a connection of its own; commands and what waits for an end are not counted."""
 _PIECES = 64
@@ -294,15 +296,19 @@ def _build(api: docker.APIClient, context: io.BytesIO, tag: str, labels: dict[st
 
 
 def _remove(api: docker.APIClient, container: str) -> None:
-    try:
-        api.remove_container(container, force=True, v=True)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # its removal is in progress already
-            raise
-        with contextlib.suppress(NotFound):
-            api.wait(container, condition="removed")
+    """Asks again where its removal is in progress: that one fails if somebody starts it meanwhile."""
+    until = time.monotonic() + _REMOVED_S
+    while True:
+        try:
+            api.remove_container(container, force=True, v=True)
+            return
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != 409 or time.monotonic() > until:
+                raise
+        with contextlib.suppress(NotFound, requests.RequestException):
+            api.wait(container, condition="removed", timeout=_REMOVED_AGAIN_S)
 
 
 def _execute(api: docker.APIClient, container: str, command: Sequence[str]) -> tuple[int, str]:

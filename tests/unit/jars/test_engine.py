@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import docker
 import pytest
+import requests
 from docker.errors import APIError, DockerException
 
 from belljar_tui.errors import EngineDiskFull, EngineError, NoEngine, OldEngine
@@ -84,3 +85,35 @@ def test_a_full_disk_is_called_that_with_what_to_do() -> None:
         engines._translated(refuse)
     assert (raised.value.exit_code, words in raised.value.why) == (4, True)
     assert "docker system" in raised.value.remedy
+
+
+class Resisting:
+    """An engine where a container is being removed, and started by somebody meanwhile: it is never removed by that."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+
+    def remove_container(self, _container: str, *, force: bool, v: bool) -> None:
+        assert force
+        assert v
+        self.refusals -= 1
+        if self.refusals >= 0:
+            response = requests.Response()
+            response.status_code = 409
+            raise APIError("removal of container is already in progress", response=response)
+
+    def wait(self, _container: str, *, condition: str, timeout: float) -> None:
+        assert (condition, 0 < timeout < 10) == ("removed", True)
+        raise requests.ConnectionError("read timed out")
+
+
+def test_a_removal_that_fails_is_asked_for_again() -> None:
+    resisting = Resisting(2)
+    engines._remove(cast(docker.APIClient, resisting), "c")
+    assert resisting.refusals == -1
+
+
+def test_a_container_that_resists_for_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("belljar_tui.jars.engine._REMOVED_S", 0.0)
+    with pytest.raises(APIError):
+        engines._remove(cast(docker.APIClient, Resisting(1 << 30)), "c")
