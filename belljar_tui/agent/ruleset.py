@@ -21,6 +21,7 @@ from belljar_tui.agent.nft import QueueTo
 from belljar_tui.agent.ruleset_chains import (
     asking_for_timed,
     early_rules,
+    failing,
     holding_open_calls,
     hooks,
     passing_known_flows,
@@ -70,6 +71,8 @@ class Ruleset:
         """What flows to raw addresses say first can be logged."""
         self._hears = False
         """It is: somebody called one."""
+        self._has_fail = False
+        """Packets can be marked to fail, or to be listened to."""
         self._queue_to: QueueTo | None = None
         self._made: set[str] = set()
         """Chains with parameters that are there."""
@@ -133,9 +136,10 @@ class Ruleset:
         """Log what new flows to these endpoints say first; or do so no more. Each is said once, and ended once."""
         content = ruleset_claims.element_messages(nft.DELSETELEM if is_over else nft.NEWSETELEM, endpoints)
         if content:
-            first = [] if self._hears else ruleset_claims.rules()
-            self._netfilter.batch(nft.SUBSYSTEM, [*content, *first])
-            self._hears = True
+            if not self._hears:
+                content = [*([] if self._has_fail else failing()), *ruleset_claims.rules(), *content]
+            self._netfilter.batch(nft.SUBSYSTEM, content)
+            self._hears = self._has_fail = True
 
     @property
     def lacks(self) -> tuple[Mode, ...]:
@@ -165,12 +169,15 @@ class Ruleset:
         apart = {e for e, verdict in add.items() if fails_some(verdict) or verdict == Mode.HANG} | set(counted)
         lanes = self._lanes_after(add, self._timed if timed is None else timed)
         wanted = [*add.items(), *((e, each.verdict) for e, each in (timed or {}).items())]
+        marked = [(verdict, endpoint.protocol) for endpoint, verdict in wanted]
         late = {endpoint for endpoint, verdict in wanted if verdict == DATAGRAM_CHAIN}
         let = (self._let | lanes.keys() | late) & add.keys()
         has_lanes = self._has_lanes or bool(lanes)
         has_let = self._has_let or has_lanes or bool(late)
         chains = self._missing_chains(verdict for _, verdict in wanted)
-        content = ruleset_lanes.counting_sets() if has_let and not self._has_let else []
+        has_fail = self._has_fail or (seal_changes and seal is not None) or any(modes.marks(*each) for each in marked)
+        content = failing() if has_fail and not self._has_fail else []
+        content += ruleset_lanes.counting_sets() if has_let and not self._has_let else []
         content += [message for made in chains.values() for message in made]
         if has_lanes and not self._has_lanes:
             content += self._lane_chains()
@@ -196,7 +203,7 @@ class Ruleset:
         self._met_seals += elements.seal_calls_of_echoes(echoes)
         self._made |= chains.keys()
         self._failed = (self._failed - set(gone)) | apart
-        self._has_lanes, self._has_let = has_lanes, has_let
+        self._has_lanes, self._has_let, self._has_fail = has_lanes, has_let, has_fail
         self._let = (self._let - set(gone)) | let
         self._timed = self._timed if timed is None else timed
         self._lanes = {e: mode for e, mode in self._lanes.items() if e not in changing}

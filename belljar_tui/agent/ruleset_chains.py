@@ -44,7 +44,7 @@ What the messages built here stand for (KEY is `address . protocol . port`):
         meta nfproto vmap @seal_verdict }
       chain timed    { KEY vmap @timed4 / 6 }                # jump MODE; empty while there are no such cuts
       chain MODE     { see agent/modes }
-      chain fail     { type filter hook output priority 10
+      chain fail     { type filter hook output priority 10   # there once anything can be marked, or is listened to
         meta mark 0 goto claims                              # most packets are not to fail
         jump fails
         goto claims }
@@ -55,8 +55,8 @@ What the messages built here stand for (KEY is `address . protocol . port`):
         meta l4proto { tcp, udp } th dport 53 redirect to :RESOLVER }
     }
 
-Each packet of each open flow goes through `observe`, `enforce` and `fail`. What most of them need stands first, and
-what is seldom wanted is a chain that is empty until it is: three rules and a look-up for one that is established.
+Each packet of each open flow goes through `observe` and `enforce`. What most of them need stands first, and what is
+seldom wanted is not there, or a chain that is empty, until it is.
 
 Of an open flow only the first packet is looked at: to the kernel each datagram of one that is never answered is new.
 Open calls are held too, as long as they are not too many: a caller that is gone at once is lost to the log's reader.
@@ -131,14 +131,20 @@ def hooks(resolver_port: int) -> list[Message]:
     return [
         chain("observe", "filter", -10),
         chain("enforce", "filter", 0),
-        chain("fail", "filter", 10),
         chain("names", "nat", -110),
-        rule("fail", [*nft.has_mark(0), ex.verdict(ex.GOTO, "claims")]),
-        rule("fail", [ex.verdict(ex.JUMP, "fails")]),
-        rule("fail", [ex.verdict(ex.GOTO, "claims")]),
         *_observe("observe", _loopback("observe", "inner_observe")),
         *_enforce("enforce", _loopback("enforce", "inner_enforce")),
         *_names(resolver_port),
+    ]
+
+
+def failing() -> list[Message]:
+    """What packets meet last, once any can be marked or is listened to."""
+    return [
+        chain("fail", "filter", 10),
+        rule("fail", [*nft.has_mark(0), ex.verdict(ex.GOTO, "claims")]),
+        rule("fail", [ex.verdict(ex.JUMP, "fails")]),
+        rule("fail", [ex.verdict(ex.GOTO, "claims")]),
     ]
 
 

@@ -255,7 +255,7 @@ def _rules_in(chain: str) -> int:
 
 async def _seldom() -> None:
     ruleset = made()
-    assert (_rules_in("fails") > 0, _rules_in("timed"), _rules_in("claims")) == (True, 0, 0)
+    assert (_rules_in("fails") > 0, _rules_in("fail"), _rules_in("timed"), _rules_in("claims")) == (True, 0, 0, 0)
     for address in BOTH:
         for _ in range(2):
             cuts = {tcp(address): Timed(Mode.REFUSE, 60.0)}
@@ -266,9 +266,14 @@ async def _seldom() -> None:
         assert _rules_in("timed") == 0
         assert await says(address, 7000) == "echo"
         assert ruleset.read()[tcp(address)][1].failed.packets == 2
+        ruleset.change([tcp(address)], {tcp(address): Mode.UNREACHABLE}, None, seal_changes=False)
+        assert await says(address, 7000) in ("OSError", "ConnectionRefusedError", "NetworkUnreachable"), (
+            "where it stands"
+        )
+    assert _rules_in("fail") == 0
     for port in (7000, 7001):
         ruleset.hear([tcp(NEIGHBOUR4, port)])
-        assert _rules_in("claims") == 6
+        assert (_rules_in("claims"), _rules_in("fail")) == (6, 3)
 
 
 @PRIVILEGES

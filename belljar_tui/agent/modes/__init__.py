@@ -12,6 +12,14 @@ from belljar_tui.agent.netlink import Message
 from belljar_tui.agent.nft import QueueTo
 from belljar_tui.core.model import Mode, Protocol, Settings
 
+_WITHOUT_PARAMETERS = {
+    Mode.REFUSE: refuse,
+    Mode.BLACKHOLE: blackhole,
+    Mode.RESET: reset,
+    Mode.UNREACHABLE: unreachable,
+    Mode.HANG: hang,
+    Mode.SLOW: slow,
+}
 LANES = (Mode.HANG, Mode.SLOW)
 """Modes under which TCP calls are diverted into a lane."""
 FLOWS_END = frozenset({Mode.REFUSE, Mode.RESET, Mode.SLOW})
@@ -40,9 +48,15 @@ def chain_of(mode: Mode | None, settings: Settings, protocol: Protocol = Protoco
             return str(mode)
 
 
+def marks(verdict: Verdict, protocol: Protocol) -> bool:
+    """Whether packets to an endpoint that is failed like this are marked, to fail behind the chain of their mode: all
+    but TCP under a mode without parameters, which fails where it stands."""
+    return verdict is not None and (protocol is not Protocol.TCP or verdict not in _WITHOUT_PARAMETERS)
+
+
 def static_rules(queue_to: QueueTo | None) -> list[Message]:
     """The rules of the modes without parameters."""
-    return [each for mode in (refuse, blackhole, reset, unreachable, hang, slow) for each in mode.rules(queue_to)]
+    return [each for mode in _WITHOUT_PARAMETERS.values() for each in mode.rules(queue_to)]
 
 
 def chains_for(verdict: str, dice: str, queue_to: QueueTo | None) -> dict[str, list[Message]]:
