@@ -24,7 +24,7 @@ from belljar_tui.errors import EngineDiskFull, EngineError, NoSuchContainer, NoS
 from belljar_tui.jars.attached import STDOUT, Attached
 from belljar_tui.jars.reaching import connected
 
-_REMOVED_S, _REMOVED_AGAIN_S = 20.0, 2.0
+_REMOVED_S, _REMOVED_AGAIN_S = 20.0, 2
 """How long a container may resist its removal, and how often it is asked for."""
 _AT_ONCE = 8
 """Calls, as each may be a connection of its own; commands and what waits for an end are not counted."""

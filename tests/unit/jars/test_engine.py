@@ -102,7 +102,7 @@ class Resisting:
             response.status_code = 409
             raise APIError("removal of container is already in progress", response=response)
 
-    def wait(self, _container: str, *, condition: str, timeout: float) -> None:
+    def wait(self, _container: str, *, condition: str, timeout: int) -> None:
         assert (condition, 0 < timeout < 10) == ("removed", True)
         raise requests.ConnectionError("read timed out")
 
