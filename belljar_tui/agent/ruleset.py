@@ -6,7 +6,7 @@ How it is built stands in `ruleset_chains`, its elements in `ruleset_elements`, 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 import msgspec
 
@@ -183,11 +183,7 @@ class Ruleset:
             content += self._lane_chains()
         for where in (*elements.LASTING, *(elements.LET if has_let else ())):
             before, after = (self._let, let) if where in elements.LET else (self._failed, apart)
-            leaving = [e for e in gone if elements.is_v6(e) == where.v6 and (where.is_map or e in before)]
-            content += nft.element_messages(nft.DELSETELEM, where.name, [elements.key(e) for e in leaving], ECHO)
-            coming = [e for e in add if elements.is_v6(e) == where.v6 and (where.is_map or e in after)]
-            packed = [elements.element(where, e, add[e]) for e in coming]
-            content += nft.element_messages(nft.NEWSETELEM, where.name, packed, CREATE)
+            content += _lasting_messages(where, [e for e in gone if where.is_map or e in before], add, after)
         if seal_changes:
             content += elements.seal_messages(nft.DELSETELEM, None, ECHO)
             content += elements.seal_messages(nft.NEWSETELEM, seal)
@@ -299,6 +295,19 @@ class Ruleset:
                 raise
             return False
         return True
+
+
+def _lasting_messages(
+    where: elements.Map, gone: Iterable[Endpoint], add: Mapping[Endpoint, Verdict], counted: Container[Endpoint]
+) -> list[Message]:
+    """These out of one of the lasting maps, and in what is added, or, where it only counts, what is `counted`."""
+    leaving = [elements.key(e) for e in gone if elements.is_v6(e) == where.v6]
+    coming = [e for e in add if elements.is_v6(e) == where.v6 and (where.is_map or e in counted)]
+    packed = [elements.element(where, e, add[e]) for e in coming]
+    return [
+        *nft.element_messages(nft.DELSETELEM, where.name, leaving, ECHO),
+        *nft.element_messages(nft.NEWSETELEM, where.name, packed, CREATE),
+    ]
 
 
 def _timed_messages(timed: Mapping[Endpoint, Timed]) -> list[Message]:

@@ -36,9 +36,14 @@ class Ahead:
         require_sensible(plan)
         session = os.urandom(6).hex()
         early = EarlyAgent.begin(plan, session)
-        from belljar_tui.jars.beginning import Beginning  # loading it takes as long as the engine does to start that
+        try:
+            from belljar_tui.jars.beginning import Beginning  # loaded while the engine starts that
 
-        self.beginning = Beginning(plan, diagnostics.note, session, early)
+            self.beginning = Beginning(plan, diagnostics.note, session, early)
+        except BaseException:  # nobody else knows of it yet
+            if early is not None:
+                early.dismiss()
+            raise
         return self.beginning.found()
 
     def __enter__(self) -> Self:

@@ -62,10 +62,12 @@ class EarlyAgent:
             streams.settimeout(None)
             starting = _sent(path, "POST", f"/containers/{container}/start", limit_s=_START_S)
             return cls(path, container, streams, starting)
-        except _NOTHING:
+        except BaseException as error:  # a person's Ctrl-C, too
             if container:
                 _remove(path, container)
-            return None
+            if isinstance(error, _NOTHING):
+                return None
+            raise
 
     def has_started(self) -> bool:
         """Whether the engine could start it. Blocks until it has said so; to be asked once."""

@@ -81,6 +81,22 @@ def test_what_was_made_is_removed_when_it_cannot_go_on(tmp_path: Path, monkeypat
     assert engine.asked[-1] == "DELETE /containers/abc?force=1&v=1"
 
 
+def test_what_was_made_is_removed_when_a_person_interrupts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine")
+    engine = FakeEngine(tmp_path / "engine", [MADE, JOINED, DONE])
+    looked_at: list[bytes] = []
+
+    def look(head: bytes) -> None:
+        looked_at.append(head)
+        if len(looked_at) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("belljar_tui.jars.early._status", look)
+    with engine.serving(), pytest.raises(KeyboardInterrupt):
+        EarlyAgent.begin(PLAN, "5e55")
+    assert engine.asked[-1] == "DELETE /containers/abc?force=1&v=1"
+
+
 @pytest.mark.parametrize("answer", [NONE, b"", b"what?\r\n\r\n", b"HTTP/1.0 201 Created\r\n\r\nwhat?"])
 def test_an_engine_that_says_no_is_asked_in_the_usual_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
